@@ -1,0 +1,422 @@
+//! Putting profiles together: `absorb` takes another profile's samples in, `merge` adds up runs.
+//!
+//! Absorbing remaps the other profile's ids table by table. Rows keep the order in which they first
+//! appeared, so reading an input in pieces and absorbing the pieces in order gives the very profile
+//! that reading it whole gives.
+
+use crate::{
+    Error, Frame, FrameId, Function, FunctionId, LabelSetId, LabelValue, Mapping, MappingId, Meta,
+    Notes, Profile, Result, Sample, Slice, SliceId, StackId, StrId, Thread, ThreadId, Ticks,
+    ValueType,
+};
+
+/// Where the rows of an absorbed profile went.
+struct Moved {
+    threads: Vec<ThreadId>,
+    label_sets: Vec<LabelSetId>,
+    stacks: Vec<StackId>,
+}
+
+impl Profile {
+    /// Takes in the samples of `other`, which belongs to the same run. Its slices follow ours and
+    /// keep their run numbers; its value types are matched by kind and unit, a missing one counting
+    /// as 0. How it was recorded stays ours.
+    ///
+    /// # Errors
+    /// When decimal places that differ cannot be made equal within 64 bits.
+    pub fn absorb(&mut self, other: &Profile) -> Result<()> {
+        let columns = self.unite_values(other)?;
+        let moved = self.absorb_tables(other);
+        let first_slice = self.slices.len();
+        self.slices.0.extend_from_slice(&other.slices.0);
+        self.samples.reserve(other.samples.len());
+        let mut values = vec![0i64; self.values.len()];
+        for sample in other.samples.iter() {
+            for (column, factor) in columns.iter().zip(sample.values) {
+                let (to, scale) = *column;
+                values[to] = factor.checked_mul(scale).ok_or_else(too_many_places)?;
+            }
+            self.samples.push(Sample {
+                stack: moved.stacks[sample.stack.index()],
+                values: &values,
+                thread: sample.thread.map(|id| moved.threads[id.index()]),
+                labels: sample.labels.map(|id| moved.label_sets[id.index()]),
+                slice: sample
+                    .slice
+                    .map(|id| SliceId::new(first_slice + id.index())),
+                time_ns: sample.time_ns,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes room for the value types of `other`. Returns, for each of them, the column here and
+    /// the factor that its numbers need.
+    fn unite_values(&mut self, other: &Profile) -> Result<Vec<(usize, i64)>> {
+        let mut columns = Vec::with_capacity(other.values.len());
+        for theirs in &other.values {
+            let column = match self
+                .values
+                .iter()
+                .position(|ours| ours.same_quantity(theirs))
+            {
+                Some(column) => column,
+                None => {
+                    self.add_value(theirs.clone());
+                    self.values.len() - 1
+                }
+            };
+            if self.values[column].scale < theirs.scale {
+                self.raise_scale(column, theirs.scale)?;
+            }
+            let places = u32::from(self.values[column].scale - theirs.scale);
+            columns.push((
+                column,
+                10i64.checked_pow(places).ok_or_else(too_many_places)?,
+            ));
+        }
+        Ok(columns)
+    }
+
+    /// Adds a value type; samples so far have 0 of it.
+    fn add_value(&mut self, value: ValueType) {
+        self.values.push(value);
+        let stride = self.values.len();
+        self.samples = self.samples.filter_map(stride, |sample, values| {
+            values.extend_from_slice(sample.values);
+            values.push(0);
+            Some(sample)
+        });
+    }
+
+    /// Gives value `column` more decimal places, its meaning unchanged.
+    ///
+    /// # Errors
+    /// When a value would leave 64 bits.
+    pub fn raise_scale(&mut self, column: usize, scale: u8) -> Result<()> {
+        let places = scale.saturating_sub(self.values[column].scale);
+        let factor = 10i64
+            .checked_pow(places.into())
+            .ok_or_else(too_many_places)?;
+        let stride = self.values.len();
+        for value in self
+            .samples
+            .values_mut()
+            .iter_mut()
+            .skip(column)
+            .step_by(stride)
+        {
+            *value = value.checked_mul(factor).ok_or_else(too_many_places)?;
+        }
+        self.values[column].scale = self.values[column].scale.max(scale);
+        Ok(())
+    }
+
+    /// Takes in every row of the tables of `other`, and its stacks.
+    fn absorb_tables(&mut self, other: &Profile) -> Moved {
+        let strings: Vec<StrId> = other
+            .strings
+            .iter()
+            .map(|(_, text)| self.strings.intern(text))
+            .collect();
+        let text = |id: StrId| strings[id.index()];
+        let functions: Vec<FunctionId> = (other.functions.iter())
+            .map(|(_, function)| {
+                self.functions.intern(Function {
+                    name: text(function.name),
+                    system_name: text(function.system_name),
+                    file: text(function.file),
+                    start_line: function.start_line,
+                })
+            })
+            .collect();
+        let mappings: Vec<MappingId> = (other.mappings.iter())
+            .map(|(_, mapping)| {
+                self.mappings.intern(Mapping {
+                    file: text(mapping.file),
+                    build_id: text(mapping.build_id),
+                    ..*mapping
+                })
+            })
+            .collect();
+        let frames: Vec<FrameId> = (other.frames.iter())
+            .map(|(_, frame)| {
+                self.frames.intern(Frame {
+                    function: functions[frame.function.index()],
+                    mapping: frame.mapping.map(|id| mappings[id.index()]),
+                    ..*frame
+                })
+            })
+            .collect();
+        let threads = (other.threads.iter())
+            .map(|(_, thread)| {
+                self.threads.intern(Thread {
+                    name: text(thread.name),
+                    ..*thread
+                })
+            })
+            .collect();
+        let label_sets = (other.label_sets.iter())
+            .map(|(_, set)| {
+                let moved = set.iter().map(|(key, value)| {
+                    let value = match *value {
+                        LabelValue::Text(t) => LabelValue::Text(text(t)),
+                        LabelValue::Number(n, unit) => LabelValue::Number(n, text(unit)),
+                    };
+                    (text(*key), value)
+                });
+                self.label_sets.intern(moved.collect())
+            })
+            .collect();
+        let mut stacks = Vec::with_capacity(other.stacks.len());
+        stacks.push(StackId::ROOT);
+        for (_, parent, frame) in other.stacks.iter() {
+            stacks.push(
+                self.stacks
+                    .push(stacks[parent.index()], frames[frame.index()]),
+            );
+        }
+        Moved {
+            threads,
+            label_sets,
+            stacks,
+        }
+    }
+}
+
+fn too_many_places() -> Error {
+    Error::new("values with so many decimal places that they do not fit 64 bits side by side")
+        .hint("choose one value with --value, or round it first")
+}
+
+/// Adds up runs: the result holds the samples of all of them, and its slices say which slice came
+/// from which run. A run without slices becomes a single one. Merging one profile changes nothing;
+/// merging is associative. Samples that differ in nothing but their values are added together,
+/// and times are left out, since the runs did not share a clock.
+///
+/// Of the two starts the earlier is kept, durations and counters are added up, the longer period
+/// wins, comments are united, and of everything else the first run's word stands; a word that
+/// differs is noted.
+///
+/// # Errors
+/// When there is no profile, or the sums leave 64 bits.
+pub fn merge(profiles: &[Profile], notes: &mut Notes) -> Result<Profile> {
+    let (first, rest) = profiles
+        .split_first()
+        .ok_or_else(|| Error::new("nothing to merge"))?;
+    if rest.is_empty() {
+        return Ok(first.clone());
+    }
+    let mut merged = as_runs(first, 0);
+    for profile in rest {
+        let run = merged.slices.runs();
+        merged.absorb(&as_runs(profile, run))?;
+        merge_meta(&mut merged.meta, &profile.meta, notes);
+        if !same_quantities(&first.values, &profile.values) {
+            notes.add("merge-values", None, || {
+                "the runs do not have the same values; what a run lacks counts as 0".into()
+            });
+        }
+    }
+    let merged = merged.without_times().summed();
+    merged.check()?;
+    Ok(merged)
+}
+
+fn same_quantities(a: &[ValueType], b: &[ValueType]) -> bool {
+    a.len() == b.len() && a.iter().all(|x| b.iter().any(|y| x.same_quantity(y)))
+}
+
+/// The profile with its runs numbered from `first`, every sample in a slice.
+fn as_runs(profile: &Profile, first: u32) -> Profile {
+    let mut profile = profile.clone();
+    for slice in &mut profile.slices.0 {
+        slice.run += first;
+    }
+    if profile.slices.is_empty() {
+        profile.slices.0.push(Slice {
+            run: first,
+            length_ns: profile.meta.duration_ns.unwrap_or(0),
+            ticks: profile.meta.ticks.map(|ticks| ticks.delivered),
+            cpu_ns: profile.meta.cpu_ns,
+            wall_ns: profile.meta.wall_ns,
+            work: profile.meta.work.clone(),
+        });
+        let stride = profile.samples.stride();
+        profile.samples = profile.samples.filter_map(stride, |sample, _| {
+            Some(Sample {
+                slice: Some(SliceId::new(0)),
+                ..sample
+            })
+        });
+    }
+    profile
+}
+
+fn merge_meta(meta: &mut Meta, other: &Meta, notes: &mut Notes) {
+    meta.start_ns = match (meta.start_ns, other.start_ns) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    meta.duration_ns = sum(meta.duration_ns, other.duration_ns);
+    meta.cpu_ns = sum(meta.cpu_ns, other.cpu_ns);
+    meta.wall_ns = sum(meta.wall_ns, other.wall_ns);
+    meta.ticks = match (meta.ticks, other.ticks) {
+        (Some(a), Some(b)) => Some(Ticks {
+            asked: a.asked.saturating_add(b.asked),
+            delivered: a.delivered.saturating_add(b.delivered),
+            dropped: a.dropped.saturating_add(b.dropped),
+        }),
+        (a, b) => a.or(b),
+    };
+    for (counter, amount) in &other.work {
+        match meta.work.iter_mut().find(|(name, _)| name == counter) {
+            Some((_, total)) => *total = total.saturating_add(*amount),
+            None => meta.work.push((counter.clone(), *amount)),
+        }
+    }
+    for comment in &other.comments {
+        if !meta.comments.contains(comment) {
+            meta.comments.push(comment.clone());
+        }
+    }
+    for prefix in &other.prefixes {
+        if !meta.prefixes.contains(prefix) {
+            meta.prefixes.push(prefix.clone());
+        }
+    }
+    let mut differ = Vec::new();
+    match (&mut meta.period, &other.period) {
+        (Some(ours), Some(theirs)) if ours.of == theirs.of => {
+            if ours.every != theirs.every {
+                differ.push("period");
+                ours.every = ours.every.max(theirs.every);
+            }
+        }
+        (Some(_), Some(_)) => differ.push("period"),
+        (ours @ None, theirs) => ours.clone_from(theirs),
+        (Some(_), None) => {}
+    }
+    keep_first(&mut meta.name, &other.name, "name", &mut differ);
+    keep_first(&mut meta.clock, &other.clock, "clock", &mut differ);
+    keep_first(&mut meta.runtime, &other.runtime, "runtime", &mut differ);
+    keep_first(
+        &mut meta.drop_frames,
+        &other.drop_frames,
+        "drop_frames",
+        &mut differ,
+    );
+    keep_first(
+        &mut meta.keep_frames,
+        &other.keep_frames,
+        "keep_frames",
+        &mut differ,
+    );
+    keep_first(&mut meta.doc_url, &other.doc_url, "doc_url", &mut differ);
+    keep_first(&mut meta.command, &other.command, "command", &mut differ);
+    keep_first(&mut meta.host, &other.host, "host", &mut differ);
+    keep_first(&mut meta.build, &other.build, "build", &mut differ);
+    for (key, value) in &other.extra {
+        match meta.extra.iter().find(|(ours, _)| ours == key) {
+            Some((_, ours)) if ours == value => {}
+            Some(_) => differ.push("extra"),
+            None => meta.extra.push((key.clone(), value.clone())),
+        }
+    }
+    if !differ.is_empty() {
+        notes.add("merge-differs", None, || {
+            format!(
+                "the runs differ in {}; the first run's stands",
+                differ.join(", ")
+            )
+        });
+    }
+}
+
+fn sum(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn keep_first<T: Default + PartialEq + Clone>(
+    ours: &mut T,
+    theirs: &T,
+    what: &'static str,
+    differ: &mut Vec<&'static str>,
+) {
+    if *ours == T::default() {
+        ours.clone_from(theirs);
+    } else if *theirs != T::default() && ours != theirs {
+        differ.push(what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run with one stack for each name, weighing as the name says.
+    fn run(stacks: &[(&str, i64)], kind: &str) -> Profile {
+        let mut profile = Profile::new(vec![ValueType::new(kind, "count")]);
+        for (name, weight) in stacks {
+            let function = profile.function(name.as_bytes(), b"");
+            let frame = profile.frames.intern(Frame::of(function));
+            let stack = profile.stacks.push(StackId::ROOT, frame);
+            profile.samples.push(Sample::of(stack, &[*weight]));
+        }
+        profile.meta.duration_ns = Some(stacks.len() as i64);
+        profile
+    }
+
+    fn merged(profiles: &[Profile]) -> Profile {
+        merge(profiles, &mut Notes::new()).unwrap()
+    }
+
+    #[test]
+    fn merging_in_any_grouping_gives_the_same() {
+        let (a, b, c) = (
+            run(&[("f", 1), ("g", 2)], "cpu"),
+            run(&[("g", 3)], "wall"),
+            run(&[("f", 4), ("h", 5)], "cpu"),
+        );
+        let all = merged(&[a.clone(), b.clone(), c.clone()]);
+        let left = merged(&[merged(&[a.clone(), b.clone()]), c.clone()]);
+        let right = merged(&[a, merged(&[b, c])]);
+        assert_eq!(all.dump(), left.dump());
+        assert_eq!(all.dump(), right.dump());
+        assert_eq!(all.slices.runs(), 3);
+        assert_eq!((all.total(0), all.total(1)), (12, 3));
+        assert_eq!(all.meta.duration_ns, Some(5));
+    }
+
+    #[test]
+    fn one_profile_merged_is_itself() {
+        let one = run(&[("f", 1)], "cpu");
+        assert_eq!(merged(std::slice::from_ref(&one)).dump(), one.dump());
+        assert!(merge(&[], &mut Notes::new()).is_err());
+    }
+
+    #[test]
+    fn decimal_places_are_made_equal_or_refused() {
+        let mut tenths = run(&[("f", 15)], "cpu");
+        tenths.values[0].scale = 1;
+        let mut whole = run(&[("f", 2)], "cpu");
+        whole.absorb(&tenths).unwrap();
+        assert_eq!((whole.total(0), whole.values[0].scale), (35, 1));
+        let mut huge = run(&[("f", i64::MAX)], "cpu");
+        assert!(huge.absorb(&tenths).is_err());
+    }
+
+    #[test]
+    fn what_differs_between_runs_is_noted() {
+        let (mut a, mut b) = (run(&[("f", 1)], "cpu"), run(&[("f", 1)], "wall"));
+        a.meta.clock = "cpu".into();
+        b.meta.clock = "wall".into();
+        let mut notes = Notes::new();
+        merge(&[a, b], &mut notes).unwrap();
+        assert_eq!(notes.count("merge-differs"), 1);
+        assert_eq!(notes.count("merge-values"), 1);
+    }
+}
