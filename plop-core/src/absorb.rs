@@ -54,12 +54,15 @@ impl Profile {
     /// the factor that its numbers need.
     fn unite_values(&mut self, other: &Profile) -> Result<Vec<(usize, i64)>> {
         let mut columns = Vec::with_capacity(other.values.len());
-        for theirs in &other.values {
+        let alike = self.values.len() == other.values.len()
+            && (self.values.iter().zip(&other.values)).all(|(a, b)| a.same_quantity(b));
+        for (n, theirs) in other.values.iter().enumerate() {
             let column = match self
                 .values
                 .iter()
                 .position(|ours| ours.same_quantity(theirs))
             {
+                Some(_) if alike => n,
                 Some(column) => column,
                 None => {
                     self.add_value(theirs.clone());
@@ -87,6 +90,37 @@ impl Profile {
             values.push(0);
             Some(sample)
         });
+    }
+
+    /// The profile with one more value type, before the others; every sample has 0 of it.
+    pub fn with_zero_before(mut self, value: ValueType) -> Profile {
+        self.values.insert(0, value);
+        self.default_value += 1;
+        self.samples = self
+            .samples
+            .filter_map(self.values.len(), |sample, values| {
+                values.push(0);
+                values.extend_from_slice(sample.values);
+                Some(sample)
+            });
+        self
+    }
+
+    /// The profile with its default value type before the others.
+    pub fn with_default_first(mut self) -> Profile {
+        let default = self.default_value;
+        if default > 0 {
+            self.values[..=default].rotate_right(1);
+            self.samples = self
+                .samples
+                .filter_map(self.values.len(), |sample, values| {
+                    values.extend_from_slice(sample.values);
+                    values[..=default].rotate_right(1);
+                    Some(sample)
+                });
+            self.default_value = 0;
+        }
+        self
     }
 
     /// Gives value `column` more decimal places, its meaning unchanged.
@@ -168,14 +202,7 @@ impl Profile {
                 self.label_sets.intern(moved.collect())
             })
             .collect();
-        let mut stacks = Vec::with_capacity(other.stacks.len());
-        stacks.push(StackId::ROOT);
-        for (_, parent, frame) in other.stacks.iter() {
-            stacks.push(
-                self.stacks
-                    .push(stacks[parent.index()], frames[frame.index()]),
-            );
-        }
+        let stacks = self.stacks.absorb(&other.stacks, &frames);
         Moved {
             threads,
             label_sets,
@@ -187,6 +214,44 @@ impl Profile {
 fn too_many_places() -> Error {
     Error::new("values with so many decimal places that they do not fit 64 bits side by side")
         .hint("choose one value with --value, or round it first")
+}
+
+/// One profile of the several that one file holds, which are parts of one run: the name of each
+/// becomes the thread of those of its samples that name none.
+///
+/// # Errors
+/// When there is no profile, or the sums leave 64 bits.
+pub fn one_run(mut profiles: Vec<Profile>) -> Result<Profile> {
+    if profiles.len() == 1 {
+        return Ok(profiles.remove(0));
+    }
+    for profile in &mut profiles {
+        if !profile.meta.name.is_empty() {
+            let name = profile.strings.intern(profile.meta.name.as_bytes());
+            let thread = profile.threads.intern(Thread {
+                pid: 0,
+                tid: 0,
+                name,
+            });
+            let stride = profile.values.len();
+            profile.samples = profile.samples.filter_map(stride, |sample, _| {
+                Some(Sample {
+                    thread: sample.thread.or(Some(thread)),
+                    ..sample
+                })
+            });
+        }
+    }
+    let mut rest = profiles.into_iter();
+    let mut whole = rest
+        .next()
+        .ok_or_else(|| Error::new("nothing to merge"))?
+        .without_times();
+    for profile in rest {
+        whole.absorb(&profile.without_times())?;
+    }
+    whole.check()?;
+    Ok(whole)
 }
 
 /// Adds up runs: the result holds the samples of all of them, and its slices say which slice came
@@ -396,6 +461,17 @@ mod tests {
         let one = run(&[("f", 1)], "cpu");
         assert_eq!(merged(std::slice::from_ref(&one)).dump(), one.dump());
         assert!(merge(&[], &mut Notes::new()).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_run_become_its_threads() {
+        let (mut a, mut b) = (run(&[("f", 1)], "cpu"), run(&[("f", 2)], "cpu"));
+        a.meta.name = "main".into();
+        b.meta.name = "io".into();
+        let whole = one_run(vec![a, b]).unwrap();
+        assert_eq!(whole.thread_count(), 2);
+        assert_eq!((whole.total(0), whole.slices.runs()), (3, 0));
+        assert!(one_run(Vec::new()).is_err());
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub struct Error(Box<Parts>);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Parts {
+    format: String,
     message: String,
     place: Option<Place>,
     hint: String,
@@ -49,6 +50,7 @@ impl Error {
     /// A failure without a place.
     pub fn new(message: impl Into<String>) -> Self {
         Error(Box::new(Parts {
+            format: String::new(),
             message: message.into(),
             place: None,
             hint: String::new(),
@@ -77,6 +79,12 @@ impl Error {
         self
     }
 
+    /// The same failure, met while reading the format of this name.
+    pub fn in_format(mut self, format: &str) -> Self {
+        self.0.format = format.into();
+        self
+    }
+
     /// Where it went wrong.
     pub fn place(&self) -> Option<&Place> {
         self.0.place.as_ref()
@@ -85,6 +93,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.format.is_empty() {
+            write!(f, "{}: ", self.0.format)?;
+        }
         if let Some(place) = &self.0.place {
             write!(f, "{place}: ")?;
         }

@@ -51,7 +51,7 @@ mod table;
 mod transform;
 mod values;
 
-pub use absorb::merge;
+pub use absorb::{merge, one_run};
 pub use error::{Error, Place, Result, escape, quoted};
 pub use features::Features;
 pub use frames::{Frame, FrameKind, Frames, Function, Functions, Mapping, Mappings};

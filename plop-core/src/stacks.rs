@@ -5,7 +5,7 @@
 //! its caller. No function here recurses: a stack may be a million frames deep.
 //!
 //! Looking a child up walks the parent's list of children, the last one found standing first. That
-//! is faster than a hash table while lists are short; a node with more than [`NARROW`] children
+//! is faster than a hash table while lists are short; a node with more than 16 children
 //! has them in a hash table instead.
 
 use std::hash::BuildHasher;
@@ -17,7 +17,7 @@ use crate::table::MAX_ROWS;
 use crate::{FrameId, StackId};
 
 /// The longest list of children that is searched link by link.
-const NARROW: u32 = 64;
+const NARROW: u32 = 16;
 
 /// "No node", in a link.
 const NONE: u32 = u32::MAX;
@@ -93,6 +93,10 @@ impl Stacks {
         while current != NONE {
             let node = self.nodes[current as usize];
             if node.frame == frame {
+                if steps >= NARROW {
+                    self.widen(parent);
+                    return StackId::new(current as usize);
+                }
                 self.nodes[previous as usize].next_sibling = node.next_sibling;
                 self.nodes[current as usize].next_sibling = first;
                 self.nodes[parent as usize].first_child = current;
@@ -170,6 +174,29 @@ impl Stacks {
             next_sibling,
         });
         StackId::new(id)
+    }
+
+    /// Takes in every stack of `other`, its frames renamed by `frames`, which must be a different
+    /// frame for each. Returns where its nodes went.
+    ///
+    /// What follows a node that was new cannot have been here before either, and is appended without
+    /// looking.
+    pub(crate) fn absorb(&mut self, other: &Stacks, frames: &[FrameId]) -> Vec<StackId> {
+        let old = self.nodes.len();
+        let mut went = Vec::with_capacity(other.nodes.len());
+        went.push(StackId::ROOT);
+        self.nodes.reserve(other.nodes.len());
+        for (_, parent, frame) in other.iter() {
+            let (caller, frame) = (went[parent.index()], frames[frame.index()]);
+            let first = self.nodes[caller.index()].first_child;
+            let place = match caller.index() >= old && first != WIDE {
+                true => self.add(caller.index() as u32, frame.index() as u32, first),
+                false => self.push(caller, frame),
+            };
+            went.push(place);
+        }
+        self.full |= other.full;
+        went
     }
 
     /// The stack without its leaf; the empty stack is its own parent.
@@ -299,6 +326,28 @@ mod tests {
         }
         assert_eq!(stacks.len(), 2001);
         assert_eq!(stacks.parent(nested[3]), wide[5]);
+    }
+
+    #[test]
+    fn absorbing_finds_what_is_there_and_adds_what_is_not() {
+        let mut ours = Stacks::new();
+        let a = ours.push(StackId::ROOT, frame(0));
+        let mut theirs = Stacks::new();
+        let their_a = theirs.push(StackId::ROOT, frame(1));
+        let wide: Vec<_> = (0..200).map(|n| theirs.push(their_a, frame(n))).collect();
+        let nested = theirs.push(wide[7], frame(3));
+        let renamed: Vec<_> = (0..200).map(|n| frame([1, 0][n % 2] + n / 2 * 2)).collect();
+        let went = ours.absorb(&theirs, &renamed);
+        assert_eq!(went[their_a.index()], a);
+        assert_eq!(ours.len(), 203);
+        for (n, child) in wide.iter().enumerate() {
+            assert_eq!(ours.push(a, renamed[n]), went[child.index()]);
+        }
+        assert_eq!(
+            ours.push(went[wide[7].index()], renamed[3]),
+            went[nested.index()]
+        );
+        assert_eq!(ours.len(), 203);
     }
 
     #[test]

@@ -65,13 +65,11 @@ impl Profile {
     /// Every stack from the first of `frames` on; samples without one of them go.
     pub fn show_from(self, frames: &FrameSet) -> Profile {
         let holds = self.stacks_with(frames);
-        let mut profile = self.retain_stacks(&holds);
+        let profile = self.retain_stacks(&holds);
         let (stacks, went) = profile
             .stacks
             .rewrite_nodes(|_, stack, _, frame| holds[stack.index()].then_some(frame));
-        profile.stacks = stacks;
-        profile.samples.move_stacks(&went);
-        profile.compact()
+        profile.with_stacks(stacks, &went)
     }
 
     /// With a function that calls itself directly, once or many times over, as a single frame: the
@@ -293,14 +291,51 @@ impl Profile {
         self.hide(&FrameSet(named)).summed()
     }
 
+    /// With whatever folded stacks cannot write in a name percent-encoded: `;`, line ends, `%`
+    /// itself, spaces at either end, and brackets or a number that would be read as a place, a mark
+    /// or a count. [`Profile::unescaped`] turns it back.
+    pub fn escaped(self) -> Profile {
+        self.with_names(escape_name)
+    }
+
+    /// With every `%` and two hexadecimal digits in a name as the byte they stand for.
+    pub fn unescaped(self) -> Profile {
+        self.with_names(unescape_name)
+    }
+
+    /// With every function name and file as `to` returns it.
+    fn with_names(mut self, to: impl Fn(&[u8]) -> Vec<u8>) -> Profile {
+        let strings: Vec<StrId> = (0..self.strings.len())
+            .map(|n| {
+                let text = to(self.strings.get(StrId::new(n)));
+                self.strings.intern(&text)
+            })
+            .collect();
+        let profile = self.with_frames(|profile, id| {
+            let function = *profile.function_of(id);
+            let function = Function {
+                name: strings[function.name.index()],
+                file: strings[function.file.index()],
+                ..function
+            };
+            (function, *profile.frames.get(id))
+        });
+        profile.compact()
+    }
+
     /// The profile with its trie rewritten by `keep`, see [`Stacks::rewrite`](crate::Stacks::rewrite).
     pub fn rewritten(
-        mut self,
+        self,
         keep: impl FnMut(Option<FrameId>, FrameId) -> Option<FrameId>,
     ) -> Profile {
         let (stacks, went) = self.stacks.rewrite(keep);
+        self.with_stacks(stacks, &went)
+    }
+
+    /// The profile with another trie, every sample where `went` says that its stack went.
+    pub fn with_stacks(mut self, stacks: crate::Stacks, went: &[StackId]) -> Profile {
         self.stacks = stacks;
-        self.samples.move_stacks(&went);
+        self.samples.move_stacks(went);
         self.compact()
     }
 
@@ -342,6 +377,57 @@ impl Profile {
             .count();
         seen.len() + roots
     }
+}
+
+/// A name as [`Profile::escaped`] writes it.
+fn escape_name(name: &[u8]) -> Vec<u8> {
+    let ends_in = |byte| name.last() == Some(&byte);
+    let last_space = name.iter().rposition(|b| *b == b' ');
+    let number_last = last_space.is_some_and(|space| {
+        let digits = &name[space + 1..];
+        !digits.is_empty()
+            && digits
+                .iter()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+    });
+    let mut out = Vec::with_capacity(name.len());
+    for (n, byte) in name.iter().enumerate() {
+        let at_end = n == 0 || n + 1 == name.len();
+        let encode = match byte {
+            b'%' | b';' | 0..=0x1f | 0x7f => true,
+            b' ' => at_end || (number_last && Some(n) == last_space),
+            b'(' | b')' => ends_in(b')'),
+            b'[' | b']' => ends_in(b']'),
+            _ => false,
+        };
+        match encode {
+            true => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            false => out.push(*byte),
+        }
+    }
+    out
+}
+
+fn unescape_name(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let hex = digits.filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) if byte == b'%' => {
+                out.push(decoded);
+                rest = &after[2..];
+            }
+            _ => {
+                out.push(byte);
+                rest = after;
+            }
+        }
+    }
+    out
 }
 
 /// The frames that stand for a thread: `process 12` where there are several, `thread (34): name`.
@@ -473,6 +559,36 @@ mod tests {
         );
         let files = two_lines().at_granularity(Granularity::Files);
         assert_eq!(folded(files), ["a.py;b.py 1", "b.py 2"]);
+    }
+
+    #[test]
+    fn escaping_is_undone_by_unescaping() {
+        for name in [
+            "a;b",
+            "100%",
+            "%41",
+            " x ",
+            "f (x.py:3)",
+            "read_[k]",
+            "worker 5",
+            "a\nb\r",
+            "",
+            "é",
+            "thread (5)",
+        ] {
+            let escaped = escape_name(name.as_bytes());
+            assert!(
+                !escaped.contains(&b';') && !escaped.contains(&b'\n'),
+                "{name}"
+            );
+            assert_eq!(unescape_name(&escaped), name.as_bytes());
+        }
+        assert_eq!(
+            escape_name(b"operator()(int) const"),
+            b"operator()(int) const"
+        );
+        assert_eq!(folded(profile(&[("a%3Bb", 1)]).unescaped()), ["a;b 1"]);
+        assert_eq!(folded(profile(&[("a%", 1)]).escaped()), ["a%25 1"]);
     }
 
     #[test]

@@ -1,0 +1,25 @@
+//! The commands, each in a file of its own: its arguments, and what it does with them.
+
+pub(crate) mod completions;
+pub(crate) mod convert;
+pub(crate) mod formats;
+pub(crate) mod info;
+pub(crate) mod man;
+pub(crate) mod merge;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::{Command, Settings};
+
+pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
+    match command {
+        Command::Convert(args) => convert::run(args, settings),
+        Command::Merge(args) => merge::run(args, settings),
+        Command::Info(args) => info::run(args, settings),
+        Command::Formats(args) => formats::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}

@@ -1,0 +1,156 @@
+//! `plop convert`: from one format to another.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use plop_core::{Notes, Profile};
+use serde_json::{Value, json};
+
+use crate::args::Settings;
+use crate::input::{Input, InputArgs};
+use crate::output::{Output, OutputArgs};
+use crate::report;
+use crate::select::SelectArgs;
+
+/// Convert profiles between formats
+///
+/// Reads any format plop knows, recognised by its content, and writes another. What the output's
+/// format has no room for is listed on stderr. Several inputs go into one output if its format holds
+/// several profiles; with `-o FOLDER/` each becomes a file of its own.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    plop convert in.plop -f flamegraph            folded stacks, as the original Plop's -f flamegraph\n  \
+    plop convert in.plop -o out.folded            the same, the format told by the name\n  \
+    plop convert a.folded --focus parse -o b.plop only stacks through `parse`\n  \
+    plop convert *.plop -f folded -o out/         each into out/NAME.folded")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Fail with exit code 2, and write nothing, if anything is lost or changed
+    #[arg(long)]
+    strict: bool,
+    /// Print what was read, written and lost as JSON on stdout (needs -o FILE)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let folder = args.output.output.clone().filter(|path| is_folder(path));
+    let output = args.output.settle(None)?;
+    if args.json && output.file.is_none() {
+        bail!(
+            "--json prints its answer on stdout, so the profile must go elsewhere (name a file with -o)"
+        );
+    }
+    let inputs = args.input.read_all(settings)?;
+    for input in &inputs {
+        report::print_notes(&input.name, &input.loaded.notes, settings);
+    }
+    let outputs = match folder {
+        None => vec![(output, inputs)],
+        Some(folder) => one_each(&folder, &output, inputs)?,
+    };
+    for (output, inputs) in outputs {
+        let mut told: Vec<Value> = Vec::new();
+        let mut profiles = Vec::new();
+        for input in inputs {
+            told.push(json!({
+                "file": input.name,
+                "format": input.loaded.format.name,
+                "profiles": input.loaded.profiles.len(),
+                "notes": report::notes_json(&input.loaded.notes),
+            }));
+            profiles.extend(input.loaded.profiles);
+        }
+        let profiles = args.select.apply(profiles)?;
+        let mut answer = write(&profiles, &output, args.strict, "plop.convert/1", settings)?;
+        if args.json {
+            answer["inputs"] = Value::Array(told);
+            println!("{answer}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes profiles and tells what was lost, as JSON too.
+pub(crate) fn write(
+    profiles: &[Profile],
+    output: &Output,
+    strict: bool,
+    schema: &str,
+    settings: &Settings,
+) -> Result<Value> {
+    let name = output.name();
+    let started = Instant::now();
+    let mut notes = Notes::new();
+    let prepared = (output.format)
+        .prepare(profiles, &mut notes)
+        .with_context(|| format!("cannot write {name}"))?;
+    report::print_losses(&name, output.format.name, prepared.losses, settings);
+    report::print_notes(&name, &notes, settings);
+    if strict && !(prepared.losses.is_empty() && notes.is_empty()) {
+        let mut lost: Vec<String> = prepared.losses.words().map(str::to_owned).collect();
+        lost.extend(notes.iter().map(ToString::to_string));
+        bail!(
+            "--strict: {name} was not written, since it would lose or change: {}",
+            lost.join("; ")
+        );
+    }
+    let bytes = output.write(&prepared)?;
+    if settings.verbose {
+        eprintln!(
+            "plop: {name}: {bytes} bytes written in {:.3} s",
+            started.elapsed().as_secs_f64()
+        );
+    }
+    Ok(json!({
+        "schema": schema,
+        "output": {"file": name, "format": output.format.name, "bytes": bytes},
+        "lost": report::losses_json(prepared.losses),
+        "notes": report::notes_json(&notes),
+    }))
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// An output of its own for every input: its name in the folder, with the ending of the format.
+fn one_each(
+    folder: &Path,
+    output: &Output,
+    inputs: Vec<Input>,
+) -> Result<Vec<(Output, Vec<Input>)>> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut taken: Vec<PathBuf> = Vec::new();
+    inputs
+        .into_iter()
+        .map(|input| {
+            let name = Path::new(&input.name)
+                .file_name()
+                .unwrap_or("stdin".as_ref());
+            let name = name.to_string_lossy();
+            let name = name.strip_suffix(".gz").unwrap_or(&name);
+            let known = (input.loaded.format.extensions.iter())
+                .find_map(|end| name.strip_suffix(end)?.strip_suffix('.'));
+            let ending = output
+                .format
+                .extensions
+                .first()
+                .unwrap_or(&output.format.name);
+            let file = folder.join(format!("{}.{ending}", known.unwrap_or(name)));
+            if taken.contains(&file) {
+                bail!("two inputs would both become {}", file.display());
+            }
+            taken.push(file.clone());
+            Ok((output.into_file(file), vec![input]))
+        })
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! `plop merge`: several runs into one profile.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use plop_core::{Notes, merge, one_run};
+use serde_json::{Value, json};
+
+use super::convert;
+use crate::args::Settings;
+use crate::input::InputArgs;
+use crate::output::OutputArgs;
+use crate::report;
+
+/// Add profiles up into one
+///
+/// Every file is a run; the profiles that one file holds are its threads. The result holds the
+/// samples of all runs, and its slices tell which run each sample came from. Values are matched by
+/// type and unit; what a run lacks counts as 0.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    plop merge run1.plop run2.plop -o both.plop\n  \
+    plop merge profiles/*.plop -f flamegraph")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Fail with exit code 2, and write nothing, if anything is lost or changed
+    #[arg(long)]
+    strict: bool,
+    /// Print what was read, written and lost as JSON on stdout (needs -o FILE)
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let output = args.output.settle(Some("plop"))?;
+    if args.json && output.file.is_none() {
+        anyhow::bail!(
+            "--json prints its answer on stdout, so the profile must go elsewhere (name a file with -o)"
+        );
+    }
+    let inputs = args.input.read_all(settings)?;
+    let mut told: Vec<Value> = Vec::new();
+    let mut runs = Vec::new();
+    for input in inputs {
+        report::print_notes(&input.name, &input.loaded.notes, settings);
+        told.push(json!({
+            "file": input.name,
+            "format": input.loaded.format.name,
+            "profiles": input.loaded.profiles.len(),
+            "notes": report::notes_json(&input.loaded.notes),
+        }));
+        let run = one_run(input.loaded.profiles)
+            .with_context(|| format!("cannot add up the profiles of {}", input.name))?;
+        runs.push(run);
+    }
+    let mut notes = Notes::new();
+    let merged = merge(&runs, &mut notes).context("cannot merge")?;
+    report::print_notes("merge", &notes, settings);
+    let mut answer = convert::write(&[merged], &output, args.strict, "plop.merge/1", settings)?;
+    if args.json {
+        answer["inputs"] = Value::Array(told);
+        answer["merge_notes"] = report::notes_json(&notes);
+        println!("{answer}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,178 @@
+//! Input files: named, or standard input, read whole and parsed.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, bail};
+use plop_convert::{Format, Loaded, ReadOptions, find, formats};
+use rayon::prelude::*;
+
+use crate::args::Settings;
+use crate::progress::Progress;
+
+/// Which files to read, and how.
+#[derive(clap::Args)]
+pub(crate) struct InputArgs {
+    /// Profiles to read; `-` is standard input, which is also read when nothing is named
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The format of the input, where its content does not tell
+    #[arg(long, value_name = "FORMAT", value_parser = readable_format)]
+    from: Option<&'static Format>,
+    /// Add up the counts of a stack that a .plop file lists twice; Python keeps the last
+    #[arg(long)]
+    sum_duplicates: bool,
+    /// The most that a compressed input may inflate to
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = crate::args::bytes)]
+    max_inflated: u64,
+}
+
+/// One input, read.
+pub(crate) struct Input {
+    /// Its name for people: the path, or `<stdin>`.
+    pub(crate) name: String,
+    pub(crate) loaded: Loaded,
+}
+
+impl InputArgs {
+    /// The files, standard input where none is named and something is piped in.
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
+        if !self.files.is_empty() {
+            return Ok(self.files.clone());
+        }
+        if std::io::stdin().is_terminal() {
+            bail!("no input (name a file, or pipe a profile in)");
+        }
+        Ok(vec![PathBuf::from("-")])
+    }
+
+    /// Reads every input, several at a time; the first that fails is told.
+    pub(crate) fn read_all(&self, settings: &Settings) -> Result<Vec<Input>> {
+        self.read_each(settings)?.into_iter().collect()
+    }
+
+    /// Reads every input, several at a time, in the order of the command line.
+    pub(crate) fn read_each(&self, settings: &Settings) -> Result<Vec<Result<Input>>> {
+        let files = self.files()?;
+        if files.iter().filter(|file| is_stdin(file)).count() > 1 {
+            bail!("standard input can be read once, but `-` is named twice");
+        }
+        let done = Arc::new(AtomicU64::new(0));
+        let total = files
+            .iter()
+            .filter_map(|file| file.metadata().ok())
+            .map(|m| m.len())
+            .sum();
+        let _progress = Progress::start("reading", &done, total, settings);
+        Ok(files
+            .par_iter()
+            .map(|file| self.read(file, &done, settings))
+            .collect())
+    }
+
+    fn read(&self, file: &Path, done: &AtomicU64, settings: &Settings) -> Result<Input> {
+        let name = match is_stdin(file) {
+            true => "<stdin>".to_owned(),
+            false => file.display().to_string(),
+        };
+        let started = Instant::now();
+        let bytes = bytes_of(file).with_context(|| format!("cannot read {name}"))?;
+        let options = ReadOptions {
+            name: &name,
+            max_inflated: self.max_inflated,
+            sum_duplicates: self.sum_duplicates,
+            progress: Some(done),
+        };
+        let loaded = plop_convert::read(&bytes, self.from, &options)
+            .with_context(|| format!("cannot read {name}"))?;
+        if settings.verbose {
+            eprintln!(
+                "plop: {name}: {} bytes of {} read in {:.3} s",
+                bytes.len(),
+                loaded.format.name,
+                started.elapsed().as_secs_f64()
+            );
+        }
+        Ok(Input { name, loaded })
+    }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn bytes_of(file: &Path) -> Result<Vec<u8>> {
+    if is_stdin(file) {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    if file.is_dir() {
+        bail!("it is a folder; name the files in it");
+    }
+    read_file(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => anyhow!("there is no such file"),
+        _ => error.into(),
+    })
+}
+
+/// Files above this are read by several threads: on a large file that is already in memory, copying
+/// it is a third of the time of reading folded stacks.
+const LARGE: u64 = 16 << 20;
+
+#[cfg(unix)]
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut file = std::fs::File::open(path)?;
+    let meta = file.metadata()?;
+    let threads = rayon::current_num_threads();
+    if !meta.is_file() || meta.len() < LARGE || threads < 2 {
+        let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    let len = usize::try_from(meta.len()).map_err(std::io::Error::other)?;
+    let mut bytes = vec![0; len];
+    let piece = len.div_ceil(threads);
+    (bytes.par_chunks_mut(piece).enumerate())
+        .try_for_each(|(n, chunk)| file.read_exact_at(chunk, (n * piece) as u64))?;
+    Ok(bytes)
+}
+
+#[cfg(not(unix))]
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// The format of a name, for `--from`.
+pub(crate) fn readable_format(name: &str) -> Result<&'static Format, String> {
+    match find(name) {
+        Some(format) if format.read.is_some() => Ok(format),
+        Some(format) => Err(format!("plop writes {} but does not read it", format.name)),
+        None => Err(unknown_format(name, |format| format.read.is_some())),
+    }
+}
+
+/// The format of a name, for `-f`.
+pub(crate) fn writable_format(name: &str) -> Result<&'static Format, String> {
+    match find(name) {
+        Some(format) if format.write.is_some() => Ok(format),
+        Some(format) => Err(format!("plop reads {} but does not write it", format.name)),
+        None => Err(unknown_format(name, |format| format.write.is_some())),
+    }
+}
+
+fn unknown_format(name: &str, fits: impl Fn(&Format) -> bool) -> String {
+    let names: Vec<&str> = formats()
+        .iter()
+        .filter(|f| fits(f))
+        .map(|f| f.name)
+        .collect();
+    format!(
+        "no format is called `{name}`; there are {} (`plop formats` tells more)",
+        names.join(", ")
+    )
+}

@@ -1,0 +1,178 @@
+//! Output files: standard output, or a file that is there whole or not at all.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use flate2::{Compression, write::GzEncoder};
+use plop_convert::{Format, Prepared, find, for_file, formats};
+
+use crate::input::writable_format;
+
+/// Where to write, and in which format.
+#[derive(clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Where to write; `-` is standard output. A name ending in .gz is compressed
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The format to write; without it, the ending of the output's name decides
+    #[arg(short, long, value_name = "FORMAT", value_parser = writable_format)]
+    pub(crate) format: Option<&'static Format>,
+    /// Compress the output with gzip, whatever its name
+    #[arg(long)]
+    gzip: bool,
+}
+
+/// Where output goes, settled.
+pub(crate) struct Output {
+    pub(crate) format: &'static Format,
+    /// `None` is standard output.
+    pub(crate) file: Option<PathBuf>,
+    gzip: bool,
+}
+
+impl OutputArgs {
+    /// Settles the output; `default` is the format where nothing tells.
+    pub(crate) fn settle(&self, default: Option<&str>) -> Result<Output> {
+        let file = self.output.clone().filter(|file| file != Path::new("-"));
+        let format = match (self.format, &file) {
+            (Some(format), _) => format,
+            (None, Some(file)) => match (for_file(&file.to_string_lossy()), default.and_then(find))
+            {
+                (Some(format), _) | (None, Some(format)) => format,
+                (None, None) => bail!(
+                    "cannot tell the format from the name {} (choose one with -f: {})",
+                    file.display(),
+                    writable()
+                ),
+            },
+            (None, None) => default
+                .and_then(find)
+                .ok_or_else(|| anyhow!("say which format to write with -f: {}", writable()))?,
+        };
+        let gzip = self.gzip
+            || file
+                .as_ref()
+                .is_some_and(|file| file.extension().is_some_and(|end| end == "gz"));
+        let asked_for_stdout = self.output.is_some();
+        if file.is_none() && gzip && !asked_for_stdout && io::stdout().is_terminal() {
+            bail!(
+                "compressed output is not for a terminal (name a file with -o, or -o - to insist)"
+            );
+        }
+        Ok(Output { format, file, gzip })
+    }
+}
+
+fn writable() -> String {
+    let names: Vec<&str> = formats()
+        .iter()
+        .filter(|f| f.write.is_some())
+        .map(|f| f.name)
+        .collect();
+    names.join(", ")
+}
+
+impl Output {
+    /// The name for people.
+    pub(crate) fn name(&self) -> String {
+        match &self.file {
+            Some(file) => file.display().to_string(),
+            None => "<stdout>".into(),
+        }
+    }
+
+    /// The same format and compression, into another file.
+    pub(crate) fn into_file(&self, file: PathBuf) -> Output {
+        Output {
+            format: self.format,
+            file: Some(file),
+            gzip: self.gzip,
+        }
+    }
+
+    /// Writes what was prepared; returns how many bytes went out.
+    pub(crate) fn write(&self, prepared: &Prepared) -> Result<u64> {
+        let put = |out: &mut dyn Write| -> io::Result<u64> {
+            let mut counted = Counted { out, bytes: 0 };
+            if self.gzip {
+                let mut gzip = GzEncoder::new(&mut counted, Compression::default());
+                prepared.write(&mut gzip)?;
+                gzip.finish()?;
+            } else {
+                prepared.write(&mut counted)?;
+            }
+            counted.flush()?;
+            Ok(counted.bytes)
+        };
+        let written = match &self.file {
+            None => put(&mut BufWriter::new(io::stdout().lock())).map_err(anyhow::Error::from),
+            Some(file) if is_special(file) => {
+                let open = std::fs::OpenOptions::new().write(true).open(file);
+                open.and_then(|mut file| put(&mut file))
+                    .map_err(anyhow::Error::from)
+            }
+            Some(file) => put_whole(file, put),
+        };
+        written.with_context(|| format!("cannot write {}", self.name()))
+    }
+}
+
+/// Whether a path is no ordinary file: a device, a pipe, or a link to an open descriptor. Such a
+/// thing is written to as it is; anything else is replaced.
+fn is_special(file: &Path) -> bool {
+    let device = file.starts_with("/dev") || file.starts_with("/proc");
+    device
+        || file
+            .metadata()
+            .is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+/// Writes a file beside its final place and then puts it there, so that whoever looks finds the old
+/// file or the new one, whole.
+fn put_whole(file: &Path, put: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> Result<u64> {
+    if file.is_dir() {
+        bail!("it is a folder; name a file in it");
+    }
+    // A link stays a link: what it points to is replaced.
+    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        bail!("there is no folder {}", folder.display());
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".plop-").suffix(".partial");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = target
+            .metadata()
+            .map_or(0o666, |meta| meta.permissions().mode() & 0o777);
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    let mut partial = builder.tempfile_in(folder)?;
+    let bytes = put(partial.as_file_mut())?;
+    partial.persist(&target).map_err(|error| error.error)?;
+    Ok(bytes)
+}
+
+/// Counts the bytes that pass.
+struct Counted<'w> {
+    out: &'w mut dyn Write,
+    bytes: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a conversion lost and what readers and writers had to put up with, for people on stderr and
+//! for programs as JSON.
+
+use plop_core::{Features, Notes};
+use serde_json::{Value, json};
+
+use crate::args::Settings;
+
+/// Prints notes about a file.
+pub(crate) fn print_notes(file: &str, notes: &Notes, settings: &Settings) {
+    if settings.quiet {
+        return;
+    }
+    for note in notes.iter() {
+        eprintln!("plop: {file}: note: {note}");
+    }
+}
+
+/// Prints what a file's format had no room for.
+pub(crate) fn print_losses(file: &str, format: &str, losses: Features, settings: &Settings) {
+    if !settings.quiet && !losses.is_empty() {
+        eprintln!("plop: {file}: lost, as {format} has no room for it: {losses}");
+    }
+}
+
+/// Notes as `[{code, count, text}]`, with the place of the first where it is known.
+pub(crate) fn notes_json(notes: &Notes) -> Value {
+    notes
+        .iter()
+        .map(|note| {
+            let mut entry = json!({"code": note.code, "count": note.count, "text": note.text});
+            if let Some(place) = &note.first {
+                entry["first"] = json!(place.to_string());
+            }
+            entry
+        })
+        .collect()
+}
+
+/// Losses as `[{feature, text}]`.
+pub(crate) fn losses_json(losses: Features) -> Value {
+    losses
+        .names()
+        .zip(losses.words())
+        .map(|(name, words)| json!({"feature": name.to_lowercase(), "text": words}))
+        .collect()
+}

@@ -1,0 +1,228 @@
+//! What a format is: a value that says what it is called, what it keeps, and how to recognise,
+//! read and write it.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use plop_core::{Error, Features, Notes, Profile, Result};
+
+use crate::head::Head;
+
+/// How sure a format is that an input is its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Confidence {
+    /// It cannot be.
+    No,
+    /// Nothing speaks against it.
+    Maybe,
+    /// It looks like it.
+    Likely,
+    /// It carries the format's own mark.
+    Certain,
+}
+
+/// A profile format. Adding one means a value of this type in a file of its own under `formats/`,
+/// its name in the list of [`formats`](crate::formats), and a folder of fixtures.
+pub struct Format {
+    /// The name: what `-f` and `--from` take, and what messages say.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// One line for `plop formats`, `--help` and the README.
+    pub about: &'static str,
+    /// File name endings, the usual one first, without the leading dot.
+    pub extensions: &'static [&'static str],
+    /// What survives `write` and then `read`.
+    pub keeps: Features,
+    /// Whether an input looks like this format. It never fails: what cannot be told is `No`.
+    pub detect: fn(&Head) -> Confidence,
+    /// Reads an input that is known to be of this format. Errors are final and carry a place.
+    pub read: Option<ReadFn>,
+    /// What else writing does to a profile that has already lost what the format does not keep:
+    /// names that cannot be written as they are, frames that become one. `None` when the profile
+    /// fits as it is. What it changes, it notes. The law is
+    /// `read(write(p)) == fit(p.keeping(keeps))`.
+    pub fit: fn(&Profile, &mut Notes) -> Option<Profile>,
+    /// Writes profiles that fit. Several only if the format keeps [`Features::MANY`].
+    pub write: Option<WriteFn>,
+}
+
+/// The reading function of a format.
+pub type ReadFn = fn(&[u8], &ReadOptions, &mut Notes) -> Result<Vec<Profile>>;
+
+/// The writing function of a format.
+pub type WriteFn = fn(&[&Profile], &mut dyn Write) -> std::io::Result<()>;
+
+/// For formats in which whatever they keep fits as it is.
+pub fn fits(_: &Profile, _: &mut Notes) -> Option<Profile> {
+    None
+}
+
+/// What a reader may have to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOptions<'a> {
+    /// The file's name, which decides between formats only where the content does not.
+    pub name: &'a str,
+    /// The most bytes that a compressed input may become.
+    pub max_inflated: u64,
+    /// Add up stacks that a `.plop` file lists twice, where a dictionary keeps the last.
+    pub sum_duplicates: bool,
+    /// Counts the bytes that have been read so far, for a progress display.
+    pub progress: Option<&'a std::sync::atomic::AtomicU64>,
+}
+
+/// The default of [`ReadOptions::max_inflated`]: 4 GiB.
+pub const MAX_INFLATED: u64 = 4 << 30;
+
+impl Default for ReadOptions<'_> {
+    fn default() -> Self {
+        ReadOptions {
+            name: "",
+            max_inflated: MAX_INFLATED,
+            sum_duplicates: false,
+            progress: None,
+        }
+    }
+}
+
+impl ReadOptions<'_> {
+    /// Tells the progress display that `bytes` more have been read.
+    pub fn advance(&self, bytes: usize) {
+        if let Some(progress) = self.progress {
+            progress.fetch_add(bytes as u64, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+impl Format {
+    /// Whether `name` means this format, by its name or an alias.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+
+    /// Whether a file name ends as this format's do, a `.gz` behind it left aside.
+    pub fn has_extension_of(&self, file: &str) -> bool {
+        let file = file.strip_suffix(".gz").unwrap_or(file);
+        self.extensions.iter().any(|extension| {
+            file.strip_suffix(extension)
+                .is_some_and(|stem| stem.ends_with('.'))
+        })
+    }
+
+    /// What writing these profiles in this format loses.
+    pub fn losses(&self, profiles: &[Profile]) -> Features {
+        let features: Features = profiles.iter().map(Profile::features).collect();
+        features - self.keeps
+    }
+
+    /// Gets profiles ready to be written: whatever the format cannot hold is taken off, and the
+    /// rest made to fit.
+    ///
+    /// # Errors
+    /// When the format cannot be written, or cannot hold several profiles or negative values.
+    pub fn prepare<'p>(&self, profiles: &'p [Profile], notes: &mut Notes) -> Result<Prepared<'p>> {
+        let write = self
+            .write
+            .ok_or_else(|| Error::new(format!("plop reads {} but does not write it", self.name)))?;
+        if profiles.len() > 1 && !self.keeps.contains(Features::MANY) {
+            return Err(Error::new(format!(
+                "{} holds one profile, and there are {}",
+                self.name,
+                profiles.len()
+            ))
+            .hint("choose one with --profile N, or add them up with `plop merge`"));
+        }
+        let losses = self.losses(profiles);
+        if losses.contains(Features::NEGATIVE) {
+            return Err(
+                Error::new(format!("{} cannot hold values below zero", self.name))
+                    .hint("folded, folded-diff and plop can"),
+            );
+        }
+        let profiles = profiles
+            .iter()
+            .map(|profile| {
+                let kept = match losses.is_empty() {
+                    true => Cow::Borrowed(profile),
+                    false => Cow::Owned(profile.keeping(self.keeps)),
+                };
+                match (self.fit)(&kept, notes) {
+                    Some(fitted) => Cow::Owned(fitted),
+                    None => kept,
+                }
+            })
+            .collect();
+        Ok(Prepared {
+            profiles,
+            losses,
+            write,
+        })
+    }
+
+    /// Writes profiles; returns what was lost. `notes` says what else was changed.
+    ///
+    /// # Errors
+    /// When the format cannot hold what it is given (see [`Format::prepare`]), or `out` fails.
+    pub fn write(
+        &self,
+        profiles: &[Profile],
+        out: &mut dyn Write,
+        notes: &mut Notes,
+    ) -> std::result::Result<Features, WriteError> {
+        let prepared = self.prepare(profiles, notes)?;
+        prepared.write(out)?;
+        Ok(prepared.losses)
+    }
+}
+
+/// Profiles that are ready to be written in a format.
+pub struct Prepared<'p> {
+    /// What reading the output will give back.
+    pub profiles: Vec<Cow<'p, Profile>>,
+    /// What the format has no room for.
+    pub losses: Features,
+    write: WriteFn,
+}
+
+impl Prepared<'_> {
+    /// Writes the profiles.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let profiles: Vec<&Profile> = self.profiles.iter().map(|profile| &**profile).collect();
+        (self.write)(&profiles, out)
+    }
+}
+
+/// Why writing failed.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The format cannot hold what it was given.
+    Format(Error),
+    /// The output could not take the bytes.
+    Output(std::io::Error),
+}
+
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        WriteError::Format(error)
+    }
+}
+
+impl From<std::io::Error> for WriteError {
+    fn from(error: std::io::Error) -> Self {
+        WriteError::Output(error)
+    }
+}
+
+impl std::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WriteError::Format(error) => error.fmt(f),
+            WriteError::Output(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}

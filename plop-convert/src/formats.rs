@@ -1,0 +1,116 @@
+//! The list of formats. Everything that deals with formats walks this list: detection, the command
+//! line, `plop formats`, the table in the README, and the tests.
+
+use crate::format::Format;
+
+macro_rules! formats {
+    ($($module:ident)*) => {
+        $(mod $module;)*
+
+        /// All formats, in the order in which they are listed to people.
+        pub fn formats() -> &'static [&'static Format] {
+            &[$(&$module::FORMAT),*]
+        }
+    };
+}
+
+formats! {
+    plop
+    folded
+    folded_diff
+    folded_columns
+    plop_flame
+    austin
+}
+
+mod collapsed;
+mod python;
+
+/// The format of a name or an alias.
+pub fn find(name: &str) -> Option<&'static Format> {
+    formats()
+        .iter()
+        .copied()
+        .find(|format| format.is_called(name))
+}
+
+/// The format to write a file of this name in, by its ending; the longest ending wins.
+pub fn for_file(name: &str) -> Option<&'static Format> {
+    let ending = |format: &Format| {
+        (format.extensions.iter())
+            .filter(|extension| format.write.is_some() && name_ends(name, extension))
+            .map(|extension| extension.len())
+            .max()
+    };
+    (formats().iter().copied())
+        .filter_map(|format| Some((ending(format)?, format)))
+        .max_by_key(|(length, format)| (*length, std::cmp::Reverse(position(format))))
+        .map(|(_, format)| format)
+}
+
+/// The table of formats in the README, in Markdown.
+pub fn markdown_table() -> String {
+    let mut table = String::from(
+        "| Format | Reads | Writes | What it is | File names |\n|---|---|---|---|---|\n",
+    );
+    for format in formats() {
+        let yes = |does: bool| if does { "yes" } else { "" };
+        let mut name = format!("`{}`", format.name);
+        for alias in format.aliases {
+            name += &format!(", `{alias}`");
+        }
+        let endings: Vec<_> = format
+            .extensions
+            .iter()
+            .map(|end| format!("`.{end}`"))
+            .collect();
+        table += &format!(
+            "| {name} | {} | {} | {} | {} |\n",
+            yes(format.read.is_some()),
+            yes(format.write.is_some()),
+            format.about,
+            endings.join(" ")
+        );
+    }
+    table
+}
+
+fn name_ends(name: &str, extension: &str) -> bool {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    name.strip_suffix(extension)
+        .is_some_and(|stem| stem.ends_with('.'))
+}
+
+fn position(format: &Format) -> usize {
+    formats()
+        .iter()
+        .position(|other| other.name == format.name)
+        .unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_and_alias_means_one_format() {
+        let mut names: Vec<_> = formats()
+            .iter()
+            .flat_map(|format| format.aliases.iter().chain([&format.name]))
+            .collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn a_file_name_chooses_the_format_by_its_ending() {
+        let name = |file| for_file(file).map(|format| format.name);
+        assert_eq!(name("a.plop"), Some("plop"));
+        assert_eq!(name("a.plop.gz"), Some("plop"));
+        assert_eq!(name("a.flame"), Some("folded"));
+        assert_eq!(name("plop"), None);
+        assert_eq!(name("a.xyz"), None);
+    }
+}

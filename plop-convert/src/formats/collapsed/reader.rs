@@ -1,0 +1,413 @@
+//! Reads lines of folded stacks into a profile, in as many pieces as there are threads.
+//!
+//! Three things make it quick: a line is compared with the one before it and only the frames that
+//! differ are looked up; a line whose whole stack was seen before is one look-up; and a frame's text
+//! is taken apart once, however often it stands there.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use memchr::memchr;
+use plop_core::{
+    Error, FrameId, FrameKind, Notes, Place, Profile, Result, Sample, StackId, ValueType, quoted,
+};
+use rayon::prelude::*;
+
+use super::frame_text;
+use super::weight::{self, NoWeight, Places, Weight};
+use crate::format::ReadOptions;
+
+/// Inputs below this are read in one piece: starting threads costs more than it saves.
+const PIECE_BYTES: usize = 4 << 20;
+
+/// The deepest stack that is read. Real ones end far below; a hostile line of `;` would take
+/// thirty-two times its size in memory.
+const MAX_DEPTH: usize = 1 << 24;
+
+/// What distinguishes the members of the family.
+pub(crate) struct Layout {
+    /// The values at the end of every line.
+    pub(crate) values: Vec<ValueType>,
+    /// The number of the first line, from 1.
+    pub(crate) first_line: u64,
+}
+
+/// Reads folded stacks. A line without its numbers is noted and passed over; a number that cannot
+/// be kept is an error.
+pub(crate) fn read(
+    text: &[u8],
+    layout: &Layout,
+    options: &ReadOptions,
+    notes: &mut Notes,
+) -> Result<Profile> {
+    let threads = rayon::current_num_threads();
+    let pieces = match text.len() / PIECE_BYTES {
+        0 => vec![text],
+        most => cut(text, threads.min(most)),
+    };
+    let read: Vec<_> = pieces
+        .into_par_iter()
+        .map(|piece| {
+            let mut reader = Reader::new(layout);
+            let result = reader.read(piece, options);
+            (reader.lines, result.map(|()| reader.piece))
+        })
+        .collect();
+    let mut lines = layout.first_line - 1;
+    let mut whole = Vec::with_capacity(read.len());
+    for (count, piece) in read {
+        let piece = piece.map_err(|(error, line)| error.at_line(lines + line, 0))?;
+        whole.push((lines, piece));
+        lines += count;
+    }
+    join(whole, layout, notes)
+}
+
+/// Cuts a text into `count` pieces of about equal size, at line ends.
+fn cut(text: &[u8], count: usize) -> Vec<&[u8]> {
+    let mut pieces = Vec::with_capacity(count);
+    let mut rest = text;
+    for left in (2..=count).rev() {
+        let middle = rest.len() / left;
+        let Some(end) = memchr(b'\n', &rest[middle..]) else {
+            break;
+        };
+        let (piece, after) = rest.split_at(middle + end + 1);
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+/// Makes one profile of the pieces, in order.
+fn join(pieces: Vec<(u64, Piece)>, layout: &Layout, notes: &mut Notes) -> Result<Profile> {
+    let columns = layout.values.len();
+    let scales: Vec<u8> = (0..columns)
+        .map(|column| Places::common(pieces.iter().map(|(_, piece)| &piece.places[column])))
+        .collect();
+    let mut joined: Option<Profile> = None;
+    for (lines, piece) in pieces {
+        let mut profile = piece.profile;
+        let mut rounded = piece.rounded;
+        for (column, (places, scale)) in piece.places.iter().zip(&scales).enumerate() {
+            let values = profile.samples.values_mut().iter_mut();
+            rounded += places.bring_to(*scale, values.skip(column).step_by(columns));
+            profile.values[column].scale = *scale;
+        }
+        notes.append(piece.notes, lines);
+        if rounded > 0 {
+            notes.add_many("rounded", rounded, None, || {
+                "weights rounded to the decimal places that fit 64 bits".into()
+            });
+        }
+        match &mut joined {
+            None => joined = Some(profile),
+            Some(joined) => joined.absorb(&profile)?,
+        }
+    }
+    joined.ok_or_else(|| Error::new("nothing to read"))
+}
+
+/// What became of one piece of the text.
+struct Piece {
+    profile: Profile,
+    places: Vec<Places>,
+    rounded: u64,
+    notes: Notes,
+}
+
+struct Reader<'t, 'l> {
+    layout: &'l Layout,
+    piece: Piece,
+    lines: u64,
+    frames: Seen<'t, FrameId>,
+    stacks: Seen<'t, StackId>,
+    stack_hits: u64,
+    /// The stack of the line before, and where each of its frames ends in it.
+    before: &'t [u8],
+    ends: Vec<(usize, StackId)>,
+    weights: Vec<Weight>,
+    values: Vec<i64>,
+}
+
+impl<'t, 'l> Reader<'t, 'l> {
+    fn new(layout: &'l Layout) -> Self {
+        let columns = layout.values.len();
+        Reader {
+            layout,
+            piece: Piece {
+                profile: Profile::new(layout.values.clone()),
+                places: (0..columns).map(|_| Places::default()).collect(),
+                rounded: 0,
+                notes: Notes::new(),
+            },
+            lines: 0,
+            frames: Seen::new(),
+            stacks: Seen::new(),
+            stack_hits: 0,
+            before: b"",
+            ends: Vec::new(),
+            weights: Vec::with_capacity(columns),
+            values: Vec::with_capacity(columns),
+        }
+    }
+
+    /// Reads every line; an error comes with the number of its line, from 1.
+    fn read(
+        &mut self,
+        text: &'t [u8],
+        options: &ReadOptions,
+    ) -> std::result::Result<(), (Error, u64)> {
+        let mut start = 0;
+        let mut told = 0;
+        while start < text.len() {
+            let end = memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
+            self.lines += 1;
+            self.line(&text[start..end])
+                .map_err(|error| (error, self.lines))?;
+            start = end + 1;
+            if start - told > 1 << 20 {
+                options.advance(start - told);
+                told = start;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &'t [u8]) -> Result<()> {
+        let end = trim_end(line);
+        let Some(stack) = self.take_weights(end)? else {
+            let blank = end.is_empty();
+            if !blank {
+                let place = Place::Line {
+                    line: self.lines,
+                    column: 0,
+                };
+                self.piece.notes.add("bad-line", Some(place), || {
+                    format!(
+                        "lines without a count were passed over, such as {}",
+                        quoted(end)
+                    )
+                });
+            }
+            return Ok(());
+        };
+        let stack = self.stack(trim_start(trim_end(stack)))?;
+        self.values.clear();
+        let row = self.piece.profile.samples.len();
+        for (weight, places) in self.weights.iter().zip(&mut self.piece.places) {
+            self.values.push(weight.mantissa);
+            self.piece.rounded += u64::from(weight.rounded);
+            places.note(row, *weight);
+        }
+        self.piece
+            .profile
+            .samples
+            .push(Sample::of(stack, &self.values));
+        Ok(())
+    }
+
+    /// Takes the numbers off the end of a line; returns what stands before them, or `None` when
+    /// they are not there.
+    fn take_weights(&mut self, line: &'t [u8]) -> Result<Option<&'t [u8]>> {
+        self.weights.clear();
+        let mut rest = line;
+        for _ in 0..self.layout.values.len() {
+            let Some(space) = rest.iter().rposition(|b| is_space(*b)) else {
+                return Ok(None);
+            };
+            let token = &rest[space + 1..];
+            match weight::parse(token) {
+                Ok(weight) => self.weights.push(weight),
+                Err(NoWeight::NotANumber) => return Ok(None),
+                Err(NoWeight::Notation) => {
+                    return Err(Error::expected("a count in plain digits", &quoted(token))
+                        .hint("write it out, such as 1000 or 0.5"));
+                }
+                Err(NoWeight::TooLarge) => {
+                    return Err(Error::expected("a count that fits 64 bits", &quoted(token)));
+                }
+            }
+            rest = &rest[..space];
+            if self.weights.len() < self.layout.values.len() {
+                rest = trim_end(rest);
+            }
+        }
+        self.weights.reverse();
+        Ok(Some(rest))
+    }
+
+    /// The id of a stack given as text.
+    fn stack(&mut self, text: &'t [u8]) -> Result<StackId> {
+        if text.is_empty() {
+            return Ok(StackId::ROOT);
+        }
+        let shared = shared_prefix(self.before, text);
+        if shared == text.len()
+            && shared == self.before.len()
+            && let Some((_, stack)) = self.ends.last()
+        {
+            return Ok(*stack);
+        }
+        // Where most stacks are new, remembering them whole is not worth its memory.
+        let remember = self.stacks.len() < 4096 || self.stack_hits * 4 > self.lines;
+        let hash = self.stacks.hash(text);
+        if remember && let Some(stack) = self.stacks.find(hash, text) {
+            self.stack_hits += 1;
+            return Ok(stack);
+        }
+        while let Some((end, _)) = self.ends.last() {
+            let ends_here = *end <= shared && text.get(*end).is_none_or(|b| *b == b';');
+            if ends_here {
+                break;
+            }
+            self.ends.pop();
+        }
+        let (mut start, mut stack) = match self.ends.last() {
+            Some((end, stack)) if *end == text.len() => (usize::MAX, *stack),
+            Some((end, stack)) => (*end + 1, *stack),
+            None => (0, StackId::ROOT),
+        };
+        if start != usize::MAX {
+            loop {
+                let end = memchr(b';', &text[start..]).map_or(text.len(), |n| start + n);
+                let frame = self.frame(&text[start..end], stack);
+                stack = self.piece.profile.stacks.push(stack, frame);
+                self.ends.push((end, stack));
+                if end == text.len() {
+                    break;
+                }
+                if self.ends.len() >= MAX_DEPTH {
+                    return Err(Error::new(format!(
+                        "a stack of more than {MAX_DEPTH} frames"
+                    )));
+                }
+                start = end + 1;
+            }
+        }
+        self.before = text;
+        if remember {
+            self.stacks.insert(hash, text, stack);
+        }
+        Ok(stack)
+    }
+
+    /// The id of a frame given as text, which stands on `caller`.
+    #[inline]
+    fn frame(&mut self, text: &'t [u8], caller: StackId) -> FrameId {
+        if self.at_root(caller) {
+            let parsed = frame_text::parse(text, true);
+            if matches!(parsed.kind, FrameKind::Thread | FrameKind::Process) {
+                return frame_text::intern(&mut self.piece.profile, parsed);
+            }
+        }
+        let hash = self.frames.hash(text);
+        if let Some(frame) = self.frames.find(hash, text) {
+            return frame;
+        }
+        let parsed = frame_text::parse(text, false);
+        let frame = frame_text::intern(&mut self.piece.profile, parsed);
+        self.frames.insert(hash, text, frame);
+        frame
+    }
+
+    /// Whether nothing but threads and processes stands in a stack.
+    #[inline]
+    fn at_root(&self, stack: StackId) -> bool {
+        match self.piece.profile.stacks.frame(stack) {
+            None => true,
+            Some(frame) => matches!(
+                self.piece.profile.frames.get(frame).kind,
+                FrameKind::Thread | FrameKind::Process
+            ),
+        }
+    }
+}
+
+/// Whether a line ends in `count` numbers, each with white space before it.
+pub(crate) fn ends_in_weights(line: &[u8], count: usize) -> bool {
+    let mut rest = trim_end(line);
+    for _ in 0..count {
+        let Some(space) = rest.iter().rposition(|b| is_space(*b)) else {
+            return false;
+        };
+        if weight::parse(&rest[space + 1..]) == Err(NoWeight::NotANumber) {
+            return false;
+        }
+        rest = trim_end(&rest[..space]);
+    }
+    true
+}
+
+/// Texts of the input that were seen, and the id of each.
+struct Seen<'t, Id> {
+    table: HashTable<(&'t [u8], Id)>,
+    hasher: RandomState,
+}
+
+impl<'t, Id: Copy> Seen<'t, Id> {
+    fn new() -> Self {
+        Seen {
+            table: HashTable::new(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    #[inline]
+    fn hash(&self, text: &[u8]) -> u64 {
+        self.hasher.hash_one(text)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, text: &[u8]) -> Option<Id> {
+        self.table
+            .find(hash, |(seen, _)| *seen == text)
+            .map(|(_, id)| *id)
+    }
+
+    fn insert(&mut self, hash: u64, text: &'t [u8], id: Id) {
+        let hasher = &self.hasher;
+        self.table
+            .insert_unique(hash, (text, id), |(seen, _)| hasher.hash_one(*seen));
+    }
+}
+
+/// How many bytes two texts have in common from their start.
+#[inline]
+fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
+    let len = a.len().min(b.len());
+    let (a, b) = (&a[..len], &b[..len]);
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    for (n, (x, y)) in words.enumerate() {
+        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differ != 0 {
+            return n * 8 + (differ.trailing_zeros() / 8) as usize;
+        }
+    }
+    let done = len / 8 * 8;
+    let rest = a[done..].iter().zip(&b[done..]);
+    done + rest.take_while(|(x, y)| x == y).count()
+}
+
+#[inline]
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
+}
+
+#[inline]
+fn trim_end(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().rev().take_while(|b| is_space(**b)).count();
+    &text[..text.len() - spaces]
+}
+
+#[inline]
+fn trim_start(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|b| is_space(**b)).count();
+    &text[spaces..]
+}

@@ -1,0 +1,216 @@
+//! Writes folded stacks: each stack once, sorted by its text.
+
+use std::io::{self, Write};
+
+use plop_core::{FrameId, Profile, StackId, decimal};
+
+use super::frame_text;
+
+/// Past this many bytes a buffer goes out.
+const BUFFER: usize = 256 << 10;
+
+/// Writes one line for each stack that has a sample, with a number for each value type. The profile
+/// must [fit](super::fit::fit).
+///
+/// `is_trap` tells of a first line that would be taken for something else than a stack. It is then
+/// written with a space before it, which readers leave out.
+pub(crate) fn write(
+    profile: &Profile,
+    out: &mut dyn Write,
+    is_trap: impl Fn(&[u8]) -> bool,
+) -> io::Result<()> {
+    let texts = Texts::of(profile);
+    let sums = Sums::of(profile);
+    let children = SortedChildren::of(profile, &texts);
+    let mut buffer = Vec::with_capacity(2 * BUFFER);
+    let mut path = Vec::new();
+    let mut open = vec![(StackId::ROOT, 0usize, 0usize)];
+    let mut first = true;
+    let mut write_line = |path: &[u8], node: StackId, buffer: &mut Vec<u8>| -> io::Result<()> {
+        let start = buffer.len();
+        buffer.extend_from_slice(path);
+        sums.write(node, profile, buffer);
+        if std::mem::take(&mut first) && is_trap(&buffer[start..]) {
+            buffer.insert(start, b' ');
+        }
+        buffer.push(b'\n');
+        if buffer.len() >= BUFFER {
+            out.write_all(buffer)?;
+            buffer.clear();
+        }
+        Ok(())
+    };
+    if sums.has(StackId::ROOT) {
+        write_line(&path, StackId::ROOT, &mut buffer)?;
+    }
+    while let Some((node, next, length)) = open.last_mut() {
+        path.truncate(*length);
+        let Some(child) = children.get(*node, *next) else {
+            open.pop();
+            continue;
+        };
+        *next += 1;
+        if *node != StackId::ROOT {
+            path.push(b';');
+        }
+        if let Some(frame) = profile.stacks.frame(child) {
+            path.extend_from_slice(texts.get(frame));
+        }
+        if sums.has(child) {
+            write_line(&path, child, &mut buffer)?;
+        }
+        open.push((child, 0, path.len()));
+    }
+    out.write_all(&buffer)
+}
+
+/// The text of every frame, in one buffer.
+struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn of(profile: &Profile) -> Self {
+        let mut texts = Texts {
+            bytes: Vec::new(),
+            ends: vec![0],
+        };
+        for n in 0..profile.frames.len() {
+            frame_text::render(profile, FrameId::new(n), &mut texts.bytes);
+            texts.ends.push(texts.bytes.len());
+        }
+        texts
+    }
+
+    #[inline]
+    fn get(&self, frame: FrameId) -> &[u8] {
+        &self.bytes[self.ends[frame.index()]..self.ends[frame.index() + 1]]
+    }
+
+    /// For every frame its place in the order of texts, a text ending before all that continue it.
+    fn ranks(&self) -> Vec<u32> {
+        let mut order: Vec<FrameId> = (0..self.ends.len() - 1).map(FrameId::new).collect();
+        order.sort_unstable_by(|a, b| self.get(*a).cmp(self.get(*b)).then(a.cmp(b)));
+        let mut ranks = vec![0; order.len()];
+        for (rank, frame) in order.iter().enumerate() {
+            ranks[frame.index()] = rank as u32;
+        }
+        ranks
+    }
+}
+
+/// The sums of every node's own samples.
+struct Sums {
+    stride: usize,
+    /// `stride` sums for each row; the row of a node, or `NO_ROW`.
+    rows: Vec<u32>,
+    sums: Vec<i64>,
+}
+
+const NO_ROW: u32 = u32::MAX;
+
+impl Sums {
+    fn of(profile: &Profile) -> Self {
+        let stride = profile.values.len();
+        let mut rows = vec![NO_ROW; profile.stacks.len()];
+        let mut sums: Vec<i64> = Vec::new();
+        for sample in profile.samples.iter() {
+            let row = &mut rows[sample.stack.index()];
+            if *row == NO_ROW {
+                *row = (sums.len() / stride) as u32;
+                sums.extend_from_slice(sample.values);
+                continue;
+            }
+            let start = *row as usize * stride;
+            for (sum, value) in sums[start..start + stride].iter_mut().zip(sample.values) {
+                *sum += value;
+            }
+        }
+        Sums { stride, rows, sums }
+    }
+
+    #[inline]
+    fn has(&self, node: StackId) -> bool {
+        self.rows[node.index()] != NO_ROW
+    }
+
+    fn write(&self, node: StackId, profile: &Profile, out: &mut Vec<u8>) {
+        let start = self.rows[node.index()] as usize * self.stride;
+        for (value, of) in self.sums[start..start + self.stride]
+            .iter()
+            .zip(&profile.values)
+        {
+            out.push(b' ');
+            match of.scale {
+                0 => push_number(*value, out),
+                scale => out.extend_from_slice(decimal(*value, scale).as_bytes()),
+            }
+        }
+    }
+}
+
+/// Appends a whole number without going through a formatter.
+fn push_number(value: i64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// The children of every node, sorted by their texts.
+struct SortedChildren {
+    starts: Vec<u32>,
+    nodes: Vec<StackId>,
+}
+
+impl SortedChildren {
+    fn of(profile: &Profile, texts: &Texts) -> Self {
+        let ranks = texts.ranks();
+        let len = profile.stacks.len();
+        let mut starts = vec![0u32; len + 1];
+        for (_, parent, _) in profile.stacks.iter() {
+            starts[parent.index() + 1] += 1;
+        }
+        for n in 0..len {
+            starts[n + 1] += starts[n];
+        }
+        // Filling moves each start to the next node's; shifting by one puts them back.
+        let mut nodes = vec![StackId::ROOT; len - 1];
+        for (stack, parent, _) in profile.stacks.iter() {
+            let slot = &mut starts[parent.index()];
+            nodes[*slot as usize] = stack;
+            *slot += 1;
+        }
+        starts.rotate_right(1);
+        starts[0] = 0;
+        let rank = |stack: &StackId| {
+            let frame = profile.stacks.frame(*stack);
+            frame.map_or(0, |frame| ranks[frame.index()])
+        };
+        for n in 0..len {
+            let siblings = &mut nodes[starts[n] as usize..starts[n + 1] as usize];
+            if siblings.len() > 1 {
+                siblings.sort_unstable_by_key(rank);
+            }
+        }
+        SortedChildren { starts, nodes }
+    }
+
+    #[inline]
+    fn get(&self, node: StackId, n: usize) -> Option<StackId> {
+        let at = self.starts[node.index()] as usize + n;
+        (at < self.starts[node.index() + 1] as usize).then(|| self.nodes[at])
+    }
+}

@@ -1,0 +1,67 @@
+//! `.plop` files: the original Plop's, in all its dialects, and version 2, which adds to the same
+//! dictionary what is known of threads, slices, labels and the run, in comments.
+//!
+//! `docs/plop-format.md` is the specification of both.
+
+mod extras;
+mod fit;
+mod json;
+mod read;
+mod write;
+
+use plop_core::Features;
+
+use crate::format::{Confidence, Format};
+use crate::head::Head;
+
+pub(super) const FORMAT: Format = Format {
+    name: "plop",
+    aliases: &[],
+    about: "Plop's own files: a Python dictionary of stacks; version 2 keeps all plop records",
+    extensions: &["plop"],
+    keeps: Features::FILES
+        .and(Features::LINES)
+        .and(Features::COLUMNS)
+        .and(Features::START_LINES)
+        .and(Features::SYSTEM_NAMES)
+        .and(Features::ADDRESSES)
+        .and(Features::MAPPINGS)
+        .and(Features::INLINES)
+        .and(Features::KINDS)
+        .and(Features::MARKS)
+        .and(Features::ROOTS)
+        .and(Features::THREADS)
+        .and(Features::SLICES)
+        .and(Features::LABELS)
+        .and(Features::VALUES)
+        .and(Features::UNITS)
+        .and(Features::FRACTIONS)
+        .and(Features::NEGATIVE)
+        .and(Features::TIMING)
+        .and(Features::PERIOD)
+        .and(Features::COMMENTS)
+        .and(Features::NAME)
+        .and(Features::META),
+    detect,
+    read: Some(read::read),
+    fit: fit::fit,
+    write: Some(write::write),
+};
+
+/// What the first line of version 2 begins with.
+const MARK: &[u8] = b"# plop 2";
+
+fn detect(head: &Head) -> Confidence {
+    if head.bytes.starts_with(MARK) {
+        return Confidence::Certain;
+    }
+    let mut scanner = super::python::Scanner::new(head.bytes);
+    if !scanner.take(b'{') {
+        return Confidence::No;
+    }
+    // A dictionary whose first key is a tuple, or one without keys.
+    match scanner.peek() {
+        Some(b'(' | b'}') => Confidence::Certain,
+        _ => Confidence::No,
+    }
+}

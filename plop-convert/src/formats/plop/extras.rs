@@ -1,0 +1,593 @@
+//! The comments of a version 2 file: the header, `#f` for frames, `#l` for label sets, `# slices`,
+//! and `#@` for the samples behind the dictionary's sums.
+
+use plop_core::{
+    Attributes, Error, Frame, FrameId, FrameKind, Function, LabelSet, LabelSetId, LabelValue,
+    Mapping, MappingId, Meta, Notes, Period, Place, Profile, Result, Sample, Slice, SliceId, StrId,
+    Thread, ThreadId, Ticks, ValueType, quoted,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{Members, Text, attribute};
+use super::read::{self, Row};
+use crate::formats::collapsed::weight;
+
+/// The keys of the header that mean something to this version.
+pub(super) const KNOWN_KEYS: [&str; 25] = [
+    "build",
+    "clock",
+    "command",
+    "comments",
+    "cpu_ns",
+    "default",
+    "doc_url",
+    "drop_frames",
+    "duration_ns",
+    "empty_stack",
+    "host",
+    "keep_frames",
+    "lines",
+    "mappings",
+    "name",
+    "period",
+    "period_ns",
+    "prefixes",
+    "runtime",
+    "started",
+    "threads",
+    "ticks",
+    "values",
+    "wall_ns",
+    "work",
+];
+
+/// What the first line says.
+#[derive(Default)]
+pub(super) struct Header {
+    pub(super) values: Vec<ValueType>,
+    pub(super) default_value: usize,
+    pub(super) empty_stack: Option<(Text, i64, Text)>,
+    definition_lines: bool,
+    threads: Vec<(i64, Text, i64)>,
+    mappings: Vec<(Text, Text, u64, u64, u64)>,
+    meta: Meta,
+}
+
+/// Reads the JSON of the first line.
+pub(super) fn header(json: &[u8], notes: &mut Notes) -> Result<Header> {
+    let broken = |error: serde_json::Error| {
+        Error::new(format!("the header is not JSON: {}", plain(&error)))
+            .at_line(1, (super::MARK.len() + error.column()) as u64)
+    };
+    let json = match json.trim_ascii() {
+        b"" => &b"{}"[..],
+        json => json,
+    };
+    let Members(members) = serde_json::from_slice(json).map_err(broken)?;
+    let mut header = Header {
+        values: vec![ValueType::samples()],
+        ..Header::default()
+    };
+    let mut period_ns = None;
+    for (key, raw) in members {
+        let known = header.member(&key, raw, &mut period_ns).map_err(|error| {
+            Error::new(format!("header key `{key}`: {}", plain(&error)))
+                .at_line(1, 0)
+        })?;
+        if !known {
+            header.meta.extra.push((key, attribute(raw)));
+        }
+    }
+    if header.values.is_empty() || header.default_value >= header.values.len() {
+        return Err(Error::new("header key `values`: there must be one, and the default among them")
+            .at_line(1, 0));
+    }
+    if let Some(every) = period_ns {
+        let of = ValueType::new(&header.values[0].kind, "nanoseconds");
+        header.meta.period = Some(Period { of, every });
+    }
+    if !header.meta.extra.is_empty() {
+        notes.add_many("unknown-key", header.meta.extra.len() as u64, None, || {
+            "keys of the header that this version does not know are kept as they came".into()
+        });
+    }
+    Ok(header)
+}
+
+/// An error of serde_json without its place, which is one inside a line.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((text, _)) => text.into(),
+        None => text,
+    }
+}
+
+impl Header {
+    /// Takes in one key; says whether it is known.
+    fn member(
+        &mut self,
+        key: &str,
+        raw: &RawValue,
+        period_ns: &mut Option<i64>,
+    ) -> serde_json::Result<bool> {
+        let meta = &mut self.meta;
+        let text = || -> serde_json::Result<String> { Ok(of::<Text>(raw)?.lossy()) };
+        let texts = || -> serde_json::Result<Vec<String>> {
+            Ok(of::<Vec<Text>>(raw)?.iter().map(Text::lossy).collect())
+        };
+        match key {
+            "values" => {
+                let values: Vec<(Text, Text, u8)> = lists(raw)?;
+                self.values = values
+                    .into_iter()
+                    .map(|(kind, unit, scale)| ValueType {
+                        scale,
+                        ..ValueType::new(&kind.lossy(), &unit.lossy())
+                    })
+                    .collect();
+            }
+            "default" => self.default_value = of(raw)?,
+            "empty_stack" => self.empty_stack = Some(of(raw)?),
+            "lines" => self.definition_lines = text()? == "definition",
+            "threads" => self.threads = lists(raw)?,
+            "mappings" => self.mappings = of(raw)?,
+            "name" => meta.name = text()?,
+            "clock" => meta.clock = text()?,
+            "period_ns" => *period_ns = Some(of(raw)?),
+            "period" => {
+                let (kind, unit, every): (Text, Text, i64) = of(raw)?;
+                let of = ValueType::new(&kind.lossy(), &unit.lossy());
+                meta.period = Some(Period { of, every });
+            }
+            "started" => meta.start_ns = Some(started(&text()?)?),
+            "duration_ns" => meta.duration_ns = of(raw)?,
+            "cpu_ns" => meta.cpu_ns = of(raw)?,
+            "wall_ns" => meta.wall_ns = of(raw)?,
+            "ticks" => {
+                #[derive(Deserialize, Default)]
+                #[serde(default)]
+                struct Counts {
+                    asked: i64,
+                    delivered: i64,
+                    dropped: i64,
+                }
+                let counts: Counts = of(raw)?;
+                meta.ticks = Some(Ticks {
+                    asked: counts.asked,
+                    delivered: counts.delivered,
+                    dropped: counts.dropped,
+                });
+            }
+            "work" => {
+                let Members(counters) = of(raw)?;
+                for (counter, amount) in counters {
+                    meta.work.push((counter, of(amount)?));
+                }
+            }
+            "command" => meta.command = texts()?,
+            "prefixes" => meta.prefixes = texts()?,
+            "comments" => meta.comments = texts()?,
+            "runtime" => meta.runtime = text()?,
+            "drop_frames" => meta.drop_frames = text()?,
+            "keep_frames" => meta.keep_frames = text()?,
+            "doc_url" => meta.doc_url = text()?,
+            "host" => meta.host = attributes(raw)?,
+            "build" => meta.build = attributes(raw)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn of<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> serde_json::Result<T> {
+    serde_json::from_str(raw.get())
+}
+
+/// A list of lists of two or three, the third being 0 where there are two.
+fn lists<A, B, C>(raw: &RawValue) -> serde_json::Result<Vec<(A, B, C)>>
+where
+    A: for<'a> Deserialize<'a>,
+    B: for<'a> Deserialize<'a>,
+    C: for<'a> Deserialize<'a> + Default,
+{
+    let items: Vec<&RawValue> = of(raw)?;
+    items
+        .into_iter()
+        .map(|item| match of::<(A, B)>(item) {
+            Ok((a, b)) => Ok((a, b, C::default())),
+            Err(_) => of(item),
+        })
+        .collect()
+}
+
+fn attributes(raw: &RawValue) -> serde_json::Result<Attributes> {
+    let Members(members) = of(raw)?;
+    Ok(members.into_iter().map(|(key, raw)| (key, attribute(raw))).collect())
+}
+
+fn started(text: &str) -> serde_json::Result<i64> {
+    use serde::de::Error as _;
+    let time: jiff::Timestamp = text.parse().map_err(serde_json::Error::custom)?;
+    i64::try_from(time.as_nanosecond())
+        .map_err(|_| serde_json::Error::custom("a time outside 1677 to 2262"))
+}
+
+/// Adds to the profile what header and comments say; `rows` are the dictionary's, by `entries` in
+/// the order of the text.
+pub(super) fn apply(
+    profile: &mut Profile,
+    header: &Header,
+    rows: &[Row],
+    entries: &[usize],
+    text: &[u8],
+    first_line: u64,
+    notes: &mut Notes,
+) -> Result<()> {
+    profile.default_value = header.default_value;
+    profile.meta = header.meta.clone();
+    let threads: Vec<ThreadId> = (header.threads.iter())
+        .map(|(tid, name, pid)| {
+            let name = profile.strings.intern(&name.0);
+            profile.threads.intern(Thread { pid: *pid, tid: *tid, name })
+        })
+        .collect();
+    let mappings: Vec<MappingId> = (header.mappings.iter())
+        .map(|(file, build_id, start, limit, offset)| {
+            let file = profile.strings.intern(&file.0);
+            let build_id = profile.strings.intern(&build_id.0);
+            profile.mappings.intern(Mapping {
+                file,
+                build_id,
+                start: *start,
+                limit: *limit,
+                offset: *offset,
+            })
+        })
+        .collect();
+    if header.definition_lines {
+        *profile = read::with_definition_lines(std::mem::take(profile));
+    }
+    let mut blocks = Blocks {
+        header,
+        threads,
+        mappings,
+        labels: Vec::new(),
+        changed: Vec::new(),
+        left: rows.iter().map(|row| row.weight.at(profile.values[0].scale)).collect(),
+        samples: false,
+    };
+    for (n, line) in text.split(|b| *b == b'\n').enumerate() {
+        let line = line.trim_ascii_end();
+        let place = Place::Line { line: first_line + n as u64, column: 0 };
+        blocks
+            .line(profile, rows, entries, line, &place, notes)
+            .map_err(|error| error.at(place))?;
+    }
+    blocks.finish(profile, rows, notes)
+}
+
+struct Blocks<'h> {
+    header: &'h Header,
+    threads: Vec<ThreadId>,
+    mappings: Vec<MappingId>,
+    labels: Vec<LabelSetId>,
+    /// What `#f` lines say of frames.
+    changed: Vec<(FrameId, Function, Frame)>,
+    /// What of each row's first value no `#@` line has accounted for yet.
+    left: Vec<Option<i64>>,
+    samples: bool,
+}
+
+impl Blocks<'_> {
+    fn line(
+        &mut self,
+        profile: &mut Profile,
+        rows: &[Row],
+        entries: &[usize],
+        line: &[u8],
+        place: &Place,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        if let Some(rest) = line.strip_prefix(b"#f ") {
+            self.frame(profile, rest, place, notes)
+        } else if let Some(rest) = line.strip_prefix(b"#l ") {
+            self.label_set(profile, rest)
+        } else if let Some(rest) = line.strip_prefix(b"# slices ") {
+            let broken = |error: serde_json::Error| Error::new(format!("slices: {}", plain(&error)));
+            let slices: SliceColumns = serde_json::from_slice(rest).map_err(broken)?;
+            profile.slices.0 = slices.rows()?;
+            Ok(())
+        } else if let Some(rest) = line.strip_prefix(b"#@ ") {
+            self.samples(profile, rows, entries, rest)
+        } else {
+            if line.starts_with(b"#") && line.len() > 1 {
+                notes.add("unknown-comment", Some(place.clone()), || {
+                    "comments that this version does not know were passed over".into()
+                });
+            }
+            Ok(())
+        }
+    }
+
+    /// `#f [file, line, function] {…}`
+    fn frame(
+        &mut self,
+        profile: &mut Profile,
+        text: &[u8],
+        place: &Place,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Attrs {
+            first: Option<i64>,
+            line: Option<i64>,
+            column: u32,
+            kind: Option<String>,
+            inlined: bool,
+            system: Text,
+            address: u64,
+            mapping: Option<usize>,
+        }
+        let mut stream = serde_json::Deserializer::from_slice(text);
+        let broken = |error: serde_json::Error| Error::new(format!("#f: {}", plain(&error)));
+        let (file, line, name) = <(Text, i64, Text)>::deserialize(&mut stream).map_err(broken)?;
+        let attrs = Attrs::deserialize(&mut stream).map_err(broken)?;
+        let definition = self.header.definition_lines;
+        let before = profile.frames.len();
+        let id = match definition {
+            false => read::frame(profile, &file.0, line, &name.0),
+            true => {
+                let function = Function {
+                    name: profile.strings.intern(&name.0),
+                    system_name: StrId::EMPTY,
+                    file: profile.strings.intern(&file.0),
+                    start_line: line,
+                };
+                let function = profile.functions.intern(function);
+                profile.frames.intern(Frame::of(function))
+            }
+        };
+        if id.index() >= before {
+            notes.add("unknown-frame", Some(place.clone()), || {
+                "#f lines about frames that no stack has".into()
+            });
+        }
+        let frame = *profile.frames.get(id);
+        let function = *profile.functions.get(frame.function);
+        let mapping = match attrs.mapping {
+            None => None,
+            Some(n) => Some(*self.mappings.get(n).ok_or_else(|| {
+                Error::new(format!("mapping {n} is not among the header's {}", self.mappings.len()))
+            })?),
+        };
+        let kind = match attrs.kind.as_deref() {
+            None => FrameKind::Unknown,
+            Some(word) => FrameKind::from_word(word).unwrap_or_else(|| {
+                notes.add("unknown-kind", Some(place.clone()), || {
+                    format!("frames of a kind that this version does not know, such as `{word}`")
+                });
+                FrameKind::Unknown
+            }),
+        };
+        let function = Function {
+            system_name: profile.strings.intern(&attrs.system.0),
+            start_line: attrs.first.unwrap_or(function.start_line),
+            ..function
+        };
+        let frame = Frame {
+            line: attrs.line.unwrap_or(frame.line),
+            column: attrs.column,
+            address: attrs.address,
+            inlined: attrs.inlined,
+            mapping,
+            kind,
+            ..frame
+        };
+        self.changed.push((id, function, frame));
+        Ok(())
+    }
+
+    /// `#l NUMBER [[key, value] or [key, number, unit], …]`, or an object where every key is there
+    /// once and every value text.
+    fn label_set(&mut self, profile: &mut Profile, text: &[u8]) -> Result<()> {
+        let broken = |error: serde_json::Error| Error::new(format!("#l: {}", plain(&error)));
+        let (number, json) = split_word(text);
+        if std::str::from_utf8(number).ok().and_then(|n| n.parse().ok()) != Some(self.labels.len()) {
+            return Err(Error::expected(
+                &format!("#l {}", self.labels.len()),
+                &quoted(number),
+            ));
+        }
+        let mut set: LabelSet = Vec::new();
+        if json.starts_with(b"{") {
+            let Members(members) = serde_json::from_slice(json).map_err(broken)?;
+            for (key, raw) in members {
+                let key = profile.strings.intern(key.as_bytes());
+                let value = match of::<i64>(raw) {
+                    Ok(number) => LabelValue::Number(number, StrId::EMPTY),
+                    Err(_) => {
+                        let text: Text = of(raw).map_err(broken)?;
+                        LabelValue::Text(profile.strings.intern(&text.0))
+                    }
+                };
+                set.push((key, value));
+            }
+        } else {
+            let labels: Vec<&RawValue> = serde_json::from_slice(json).map_err(broken)?;
+            for raw in labels {
+                let (key, value) = match of::<(Text, Text)>(raw) {
+                    Ok((key, text)) => (key, LabelValue::Text(profile.strings.intern(&text.0))),
+                    Err(_) => {
+                        let (key, number, unit): (Text, i64, Text) = of(raw).map_err(broken)?;
+                        let unit = profile.strings.intern(&unit.0);
+                        (key, LabelValue::Number(number, unit))
+                    }
+                };
+                set.push((profile.strings.intern(&key.0), value));
+            }
+        }
+        self.labels.push(profile.label_sets.intern(set));
+        Ok(())
+    }
+
+    /// `#@ SLICE THREAD LABELS STACK:V[,V…] …`
+    fn samples(
+        &mut self,
+        profile: &mut Profile,
+        rows: &[Row],
+        entries: &[usize],
+        text: &[u8],
+    ) -> Result<()> {
+        self.samples = true;
+        let mut words = text.split(|b| *b == b' ').filter(|word| !word.is_empty());
+        let mut index = |what: &str, len: usize| -> Result<Option<usize>> {
+            let word = words.next().unwrap_or(b"");
+            if word == b"-" {
+                return Ok(None);
+            }
+            let number = std::str::from_utf8(word).ok().and_then(|n| n.parse::<usize>().ok());
+            match number {
+                Some(number) if number < len => Ok(Some(number)),
+                _ => Err(Error::expected(
+                    &format!("#@ with a {what} below {len}, or `-`"),
+                    &quoted(word),
+                )),
+            }
+        };
+        let slice = index("slice", profile.slices.len())?.map(SliceId::new);
+        let thread = index("thread", self.threads.len())?.map(|n| self.threads[n]);
+        let labels = index("label set", self.labels.len())?.map(|n| self.labels[n]);
+        let mut values = Vec::with_capacity(profile.values.len());
+        for word in words {
+            let broken = || {
+                let each = profile.values.len();
+                Error::expected(&format!("STACK:VALUE with {each} values"), &quoted(word))
+            };
+            let colon = word.iter().position(|b| *b == b':').ok_or_else(broken)?;
+            let entry = std::str::from_utf8(&word[..colon]).ok().and_then(|n| n.parse::<usize>().ok());
+            let row = entry.and_then(|n| entries.get(n)).copied().ok_or_else(|| {
+                Error::expected(
+                    &format!("a stack below {}", entries.len()),
+                    &quoted(&word[..colon]),
+                )
+            })?;
+            values.clear();
+            for (n, digits) in word[colon + 1..].split(|b| *b == b',').enumerate() {
+                let scale = profile.values.get(n).ok_or_else(broken)?.scale;
+                let value = weight::parse(digits).ok().and_then(|weight| weight.at(scale));
+                values.push(value.ok_or_else(broken)?);
+            }
+            if values.len() != profile.values.len() {
+                return Err(broken());
+            }
+            self.left[row] = self.left[row].and_then(|left| left.checked_sub(values[0]));
+            profile.samples.push(Sample {
+                thread,
+                labels,
+                slice,
+                ..Sample::of(rows[row].stack, &values)
+            });
+        }
+        Ok(())
+    }
+
+    fn finish(self, profile: &mut Profile, rows: &[Row], notes: &mut Notes) -> Result<()> {
+        let mut values = vec![0; profile.values.len()];
+        for (n, (row, left)) in rows.iter().zip(&self.left).enumerate() {
+            let left = left.ok_or_else(|| {
+                Error::new(format!("the value of stack {n} does not fit 64 bits and the header's decimal places"))
+            })?;
+            if !self.samples {
+                values[0] = left;
+                profile.samples.push(Sample::of(row.stack, &values));
+            } else if left != 0 {
+                notes.add("sums-differ", None, || {
+                    format!(
+                        "stacks whose #@ values do not add up to the dictionary's, such as number {n}; \
+                         the difference became a sample of its own"
+                    )
+                });
+                values[0] = left;
+                profile.samples.push(Sample::of(row.stack, &values));
+            }
+        }
+        if !self.changed.is_empty() {
+            let mut new: Vec<(Function, Frame)> = (profile.frames.iter())
+                .map(|(_, frame)| (*profile.functions.get(frame.function), *frame))
+                .collect();
+            for (id, function, frame) in self.changed {
+                new[id.index()] = (function, frame);
+            }
+            *profile = std::mem::take(profile).with_frames(|_, id| new[id.index()]);
+        }
+        Ok(())
+    }
+}
+
+fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    match text.iter().position(|b| *b == b' ') {
+        Some(space) => (&text[..space], text[space + 1..].trim_ascii()),
+        None => (text, b""),
+    }
+}
+
+/// The `# slices` line: columns, one number for each slice.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct SliceColumns<'a> {
+    length_ns: Option<Length>,
+    ticks: Vec<Option<i64>>,
+    cpu_ns: Vec<Option<i64>>,
+    wall_ns: Vec<Option<i64>>,
+    #[serde(borrow)]
+    work: Option<Members<'a>>,
+    run: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Length {
+    All(i64),
+    Each(Vec<i64>),
+}
+
+impl SliceColumns<'_> {
+    fn rows(self) -> Result<Vec<Slice>> {
+        let members = self.work.map_or_else(Vec::new, |Members(members)| members);
+        let counters: Vec<(String, Vec<Option<i64>>)> = members
+            .into_iter()
+            .map(|(counter, raw)| Ok((counter, of(raw)?)))
+            .collect::<serde_json::Result<_>>()
+            .map_err(|error| Error::new(format!("slices: work: {}", plain(&error))))?;
+        let lengths = match &self.length_ns {
+            Some(Length::Each(each)) => each.len(),
+            _ => 0,
+        };
+        let columns = [lengths, self.ticks.len(), self.cpu_ns.len(), self.wall_ns.len(), self.run.len()];
+        let work = counters.iter().map(|(_, column)| column.len());
+        let count = columns.into_iter().chain(work.clone()).max().unwrap_or(0);
+        if let Some(short) = columns.into_iter().chain(work).find(|len| *len != 0 && *len != count) {
+            return Err(Error::new(format!("slices: one column has {short} numbers, another {count}")));
+        }
+        let at = |column: &[Option<i64>], n: usize| column.get(n).copied().flatten();
+        Ok((0..count)
+            .map(|n| Slice {
+                run: self.run.get(n).copied().unwrap_or(0),
+                length_ns: match &self.length_ns {
+                    Some(Length::All(length)) => *length,
+                    Some(Length::Each(each)) => each.get(n).copied().unwrap_or(0),
+                    None => 0,
+                },
+                ticks: at(&self.ticks, n),
+                cpu_ns: at(&self.cpu_ns, n),
+                wall_ns: at(&self.wall_ns, n),
+                work: (counters.iter())
+                    .filter_map(|(counter, column)| Some((counter.clone(), at(column, n)?)))
+                    .collect(),
+            })
+            .collect())
+    }
+}

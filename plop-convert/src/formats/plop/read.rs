@@ -1,0 +1,305 @@
+//! Reads `.plop` files of either version.
+
+use hashbrown::HashMap;
+use plop_core::{
+    Error, Frame, FrameId, Function, Notes, Profile, Result, Sample, StackId, StrId, ValueType,
+    quoted,
+};
+
+use super::MARK;
+use super::extras::{self, Header};
+use crate::format::ReadOptions;
+use crate::formats::collapsed::weight::{self, NoWeight, Places, Weight};
+use crate::formats::python::Scanner;
+
+/// Plop 0.4 kept this many stacks and dropped the rest.
+const CAP: usize = 50;
+
+pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
+    let first_line = text.split(|b| *b == b'\n').next().unwrap_or(b"");
+    let header = match first_line.strip_prefix(MARK) {
+        Some(json) => Some(extras::header(json, notes)?),
+        None => None,
+    };
+    let mut scanner = Scanner::new(text);
+    let mut dict = Dict::new(header.as_ref());
+    dict.read(&mut scanner, options, notes)?;
+    let after = scanner.at();
+    if scanner.peek().is_some() {
+        return Err(scanner.unexpected("nothing but comments after the dictionary"));
+    }
+    let Dict { mut profile, rows, entries, .. } = dict;
+    if let Some(header) = &header {
+        let first_line = 1 + memchr::memchr_iter(b'\n', &text[..after]).count() as u64;
+        extras::apply(&mut profile, header, &rows, &entries, &text[after..], first_line, notes)?;
+    } else {
+        profile = version_1(profile, &rows, notes);
+    }
+    if rows.is_empty() {
+        notes.add("no-samples", None, || "an empty dictionary: a profile without samples".into());
+    }
+    Ok(vec![profile])
+}
+
+/// What a stack of the dictionary has.
+pub(super) struct Row {
+    pub(super) stack: StackId,
+    pub(super) weight: Weight,
+}
+
+/// The dictionary as it is read.
+struct Dict<'t> {
+    profile: Profile,
+    rows: Vec<Row>,
+    /// For every entry as it stands in the text, its row; two if the text names a stack twice.
+    entries: Vec<usize>,
+    row_of: HashMap<StackId, usize, foldhash::fast::RandomState>,
+    frames: HashMap<&'t [u8], FrameId, foldhash::fast::RandomState>,
+    /// The frame that stands for no frames.
+    empty: Option<FrameId>,
+    path: Vec<FrameId>,
+}
+
+impl<'t> Dict<'t> {
+    fn new(header: Option<&Header>) -> Self {
+        let values = header.map_or_else(|| vec![ValueType::samples()], |h| h.values.clone());
+        let mut profile = Profile::new(values);
+        let empty = header.and_then(|header| header.empty_stack.as_ref()).map(|(file, line, name)| {
+            frame(&mut profile, &file.0, *line, &name.0)
+        });
+        Dict {
+            profile,
+            rows: Vec::new(),
+            entries: Vec::new(),
+            row_of: HashMap::default(),
+            frames: HashMap::default(),
+            empty,
+            path: Vec::new(),
+        }
+    }
+
+    fn read(
+        &mut self,
+        scanner: &mut Scanner<'t>,
+        options: &ReadOptions,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        scanner.expect(b'{', "a dictionary, `{`")?;
+        let mut told = 0;
+        while !scanner.take(b'}') {
+            let stack = self.stack(scanner, notes)?;
+            scanner.expect(b':', "`:` and a count")?;
+            let weight = weight_of(scanner)?;
+            self.entry(stack, weight, scanner, options, notes)?;
+            if scanner.at() - told > 1 << 20 {
+                options.advance(scanner.at() - told);
+                told = scanner.at();
+            }
+            if !scanner.take(b',') {
+                scanner.expect(b'}', "`,` or `}`")?;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        stack: StackId,
+        weight: Weight,
+        scanner: &Scanner,
+        options: &ReadOptions,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        let next = self.rows.len();
+        let row = *self.row_of.entry(stack).or_insert(next);
+        self.entries.push(row);
+        if row == next {
+            self.rows.push(Row { stack, weight });
+            return Ok(());
+        }
+        let place = Some(scanner.place());
+        let kept = &mut self.rows[row].weight;
+        if options.sum_duplicates {
+            notes.add("duplicate-stack", place, || "stacks that stand there twice were added up".into());
+            if kept.decimals != weight.decimals {
+                return Err(scanner.fail(Error::new(
+                    "a stack stands there twice, with numbers of different decimal places",
+                )));
+            }
+            kept.mantissa = kept.mantissa.checked_add(weight.mantissa).ok_or_else(|| {
+                scanner.fail(Error::new("the sum of a stack's counts does not fit 64 bits"))
+            })?;
+        } else {
+            notes.add("duplicate-stack", place, || {
+                "stacks that stand there twice have the last count, as in Python \
+                 (--sum-duplicates adds them up)"
+                    .into()
+            });
+            *kept = weight;
+        }
+        Ok(())
+    }
+
+    /// A key: a tuple of frames, leaf first.
+    fn stack(&mut self, scanner: &mut Scanner<'t>, notes: &mut Notes) -> Result<StackId> {
+        scanner.expect(b'(', "a stack, a tuple of frames")?;
+        self.path.clear();
+        while !scanner.take(b')') {
+            let frame = self.frame(scanner, notes)?;
+            self.path.push(frame);
+            if !scanner.take(b',') {
+                scanner.expect(b')', "`,` or `)` after a frame")?;
+                if self.path.len() == 1 {
+                    return Err(scanner.fail(Error::expected(
+                        "a comma after the only frame of a stack",
+                        "`)`",
+                    )));
+                }
+                break;
+            }
+        }
+        if let ([frame], Some(empty)) = (&self.path[..], self.empty)
+            && *frame == empty
+        {
+            return Ok(StackId::ROOT);
+        }
+        let stacks = &mut self.profile.stacks;
+        Ok((self.path.iter().rev()).fold(StackId::ROOT, |at, frame| stacks.push(at, *frame)))
+    }
+
+    /// A frame: a tuple of file, line and function.
+    fn frame(&mut self, scanner: &mut Scanner<'t>, notes: &mut Notes) -> Result<FrameId> {
+        scanner.peek();
+        let start = scanner.at();
+        scanner.expect(b'(', "a frame, a tuple of file, line and function")?;
+        let file = scanner.string()?;
+        scanner.expect(b',', "`,` and a line")?;
+        let place = scanner.at();
+        let line = match scanner.take_word(b"None") {
+            true => None,
+            false => Some(scanner.number()?),
+        };
+        scanner.expect(b',', "`,` and a function")?;
+        let name = scanner.string()?;
+        scanner.take(b',');
+        scanner.expect(b')', "`)` after file, line and function")?;
+        let literal = scanner.since(start);
+        if let Some(frame) = self.frames.get(literal) {
+            return Ok(*frame);
+        }
+        let line = match line {
+            None => {
+                notes.add("no-line", Some(scanner.place()), || "lines that are None became 0".into());
+                0
+            }
+            Some(digits) => line_number(digits).ok_or_else(|| {
+                let error = Error::expected("a line that fits 64 bits", &quoted(digits));
+                debug_assert!(place <= scanner.at());
+                scanner.fail(error)
+            })?,
+        };
+        let file = file.bytes().map_err(|text| scanner.fail(Error::new(text)))?;
+        let name = name.bytes().map_err(|text| scanner.fail(Error::new(text)))?;
+        let id = frame(&mut self.profile, &file, line, &name);
+        self.frames.insert(literal, id);
+        Ok(id)
+    }
+}
+
+fn line_number(digits: &[u8]) -> Option<i64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The frame of a file, line and function.
+pub(super) fn frame(profile: &mut Profile, file: &[u8], line: i64, name: &[u8]) -> FrameId {
+    let name = profile.strings.intern(name);
+    let file = profile.strings.intern(file);
+    let function = profile.functions.intern(Function {
+        name,
+        system_name: StrId::EMPTY,
+        file,
+        start_line: 0,
+    });
+    profile.frames.intern(Frame { line, ..Frame::of(function) })
+}
+
+fn weight_of(scanner: &mut Scanner) -> Result<Weight> {
+    let digits = scanner.number()?;
+    weight::parse(digits).map_err(|problem| {
+        let expected = match problem {
+            NoWeight::TooLarge => "a count that fits 64 bits",
+            NoWeight::NotANumber | NoWeight::Notation => "a count in plain digits",
+        };
+        scanner.fail(Error::expected(expected, &quoted(digits)))
+    })
+}
+
+/// Finishes a file without a header.
+fn version_1(mut profile: Profile, rows: &[Row], notes: &mut Notes) -> Profile {
+    let mut places = Places::default();
+    for (n, row) in rows.iter().enumerate() {
+        places.note(n, row.weight);
+        let value = [row.weight.mantissa];
+        profile.samples.push(Sample::of(row.stack, &value));
+    }
+    let scale = Places::common(std::iter::once(&places));
+    let rounded = places.bring_to(scale, profile.samples.values_mut().iter_mut());
+    profile.values[0].scale = scale;
+    if rounded > 0 {
+        notes.add_many("rounded", rounded, None, || {
+            "counts rounded to the decimal places that fit 64 bits".into()
+        });
+    }
+    let falling = rows.is_sorted_by(|a, b| a.weight.mantissa >= b.weight.mantissa);
+    if rows.len() == CAP && falling {
+        notes.add("capped", None, || {
+            format!("exactly {CAP} stacks: Plop 0.4 keeps the {CAP} heaviest and drops the rest, so the total is too small")
+        });
+    }
+    if has_definition_lines(&profile) {
+        notes.add("definition-lines", None, || {
+            "the lines are those of definitions, as Plop up to 0.3 recorded them".into()
+        });
+        profile = with_definition_lines(profile);
+    }
+    profile
+}
+
+/// Whether the lines of a version 1 file are those of the definitions, as Plop up to 0.3 recorded
+/// them, rather than those that ran.
+///
+/// A module's code begins before its functions are defined, and runs on to call them after: where
+/// every `<module>` stands before all other functions of its file, the lines are definitions. Since a
+/// short file proves little, nearly every function must have a single line besides.
+fn has_definition_lines(profile: &Profile) -> bool {
+    let mut frames = vec![0u32; profile.functions.len()];
+    let mut first: HashMap<StrId, i64, foldhash::fast::RandomState> = HashMap::default();
+    let mut modules = Vec::new();
+    for (id, frame) in profile.frames.iter() {
+        frames[frame.function.index()] += 1;
+        let file = profile.function_of(id).file;
+        if profile.name_of(id) == b"<module>" {
+            modules.push((file, frame.line));
+        } else {
+            let line = first.entry(file).or_insert(i64::MAX);
+            *line = frame.line.min(*line);
+        }
+    }
+    let several = frames.iter().filter(|count| **count > 1).count();
+    let compared: Vec<bool> = (modules.iter())
+        .filter_map(|(file, line)| Some(line < first.get(file)?))
+        .collect();
+    several * 6 <= frames.len() && !compared.is_empty() && compared.iter().all(|before| *before)
+}
+
+pub(super) fn with_definition_lines(profile: Profile) -> Profile {
+    profile.with_frames(|profile, id| {
+        let frame = *profile.frames.get(id);
+        let function = Function {
+            start_line: frame.line,
+            ..*profile.functions.get(frame.function)
+        };
+        (function, Frame { line: 0, ..frame })
+    })
+}

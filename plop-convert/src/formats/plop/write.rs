@@ -1,0 +1,434 @@
+//! Writes `.plop` files, version 2.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use hashbrown::HashMap;
+use plop_core::{
+    FrameId, FrameKind, LabelValue, Profile, SliceId, StackId, StrId, ThreadId, decimal,
+};
+
+use super::json::{Object, push_attribute, push_list, push_text};
+use crate::formats::python::push_repr;
+
+/// Past this many bytes a buffer goes out.
+const BUFFER: usize = 256 << 10;
+
+pub(super) fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
+    for profile in profiles {
+        Writer::of(profile).write(out)?;
+    }
+    Ok(())
+}
+
+struct Writer<'p> {
+    profile: &'p Profile,
+    /// Every frame as the dictionary writes it.
+    frames: Vec<Vec<u8>>,
+    /// The frame that stands for no frames, where a stack has none.
+    empty: Option<Vec<u8>>,
+    empty_name: String,
+    /// Stacks with samples and their sums of the first value, in the dictionary's order.
+    rows: Vec<(StackId, i64)>,
+    definition_lines: bool,
+}
+
+impl<'p> Writer<'p> {
+    fn of(profile: &'p Profile) -> Self {
+        let frames: Vec<Vec<u8>> = (0..profile.frames.len())
+            .map(|n| {
+                let id = FrameId::new(n);
+                triple(profile.file_of(id), profile.line_of(id), profile.name_of(id))
+            })
+            .collect();
+        let mut empty_name = String::from("(no frames)");
+        while frames.contains(&triple(b"", 0, empty_name.as_bytes())) {
+            empty_name.insert(0, '(');
+            empty_name.push(')');
+        }
+        let rows = rows(profile, &frames);
+        let has_empty = rows.iter().any(|(stack, _)| *stack == StackId::ROOT);
+        let definition_lines = profile.frames.iter().any(|(_, frame)| {
+            profile.functions.get(frame.function).start_line != 0
+        }) && profile.frames.iter().all(|(_, frame)| frame.line == 0);
+        Writer {
+            profile,
+            empty: has_empty.then(|| triple(b"", 0, empty_name.as_bytes())),
+            empty_name,
+            frames,
+            rows,
+            definition_lines,
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.header().as_bytes())?;
+        self.dictionary(out)?;
+        self.frame_lines(out)?;
+        let labels = self.label_sets(out)?;
+        self.slices(out)?;
+        self.samples(&labels, out)
+    }
+
+    /// The first line. It is ASCII, and the word that Python 2 takes for the declaration of an
+    /// encoding is broken up.
+    fn header(&self) -> String {
+        let profile = self.profile;
+        let meta = &profile.meta;
+        let mut json = String::new();
+        let mut object = Object::open(&mut json);
+        object.text("name", meta.name.as_bytes());
+        object.text("clock", meta.clock.as_bytes());
+        if let Some(period) = &meta.period {
+            let in_ns = period.of.unit == "nanoseconds" && period.of.kind == profile.values[0].kind;
+            if in_ns && period.of.scale == 0 {
+                object.number("period_ns", Some(period.every));
+            } else {
+                let out = object.key("period");
+                out.push('[');
+                push_text(period.of.kind.as_bytes(), out);
+                out.push(',');
+                push_text(period.of.unit.as_bytes(), out);
+                let _ = write!(out, ",{}]", period.every);
+            }
+        }
+        if let Some(start) = meta.start_ns {
+            let time = jiff::Timestamp::from_nanosecond(start.into());
+            object.text("started", time.unwrap_or_default().to_string().as_bytes());
+        }
+        object.number("duration_ns", meta.duration_ns);
+        if let Some(ticks) = meta.ticks {
+            let mut counts = Object::open(object.key("ticks"));
+            counts.number("asked", Some(ticks.asked));
+            counts.number("delivered", Some(ticks.delivered));
+            counts.number("dropped", Some(ticks.dropped));
+            counts.close();
+        }
+        object.number("cpu_ns", meta.cpu_ns);
+        object.number("wall_ns", meta.wall_ns);
+        if !meta.work.is_empty() {
+            let mut counters = Object::open(object.key("work"));
+            for (counter, amount) in &meta.work {
+                counters.number(counter, Some(*amount));
+            }
+            counters.close();
+        }
+        push_list(&profile.values, object.key("values"), |value, out| {
+            out.push('[');
+            push_text(value.kind.as_bytes(), out);
+            out.push(',');
+            push_text(value.unit.as_bytes(), out);
+            if value.scale > 0 {
+                let _ = write!(out, ",{}", value.scale);
+            }
+            out.push(']');
+        });
+        if profile.default_value > 0 {
+            object.number("default", Some(profile.default_value as i64));
+        }
+        for (key, attributes) in [("host", &meta.host), ("build", &meta.build)] {
+            if !attributes.is_empty() {
+                let mut members = Object::open(object.key(key));
+                for (key, value) in attributes {
+                    push_attribute(value, members.key(key));
+                }
+                members.close();
+            }
+        }
+        object.text("runtime", meta.runtime.as_bytes());
+        for (key, texts) in [
+            ("command", &meta.command),
+            ("prefixes", &meta.prefixes),
+            ("comments", &meta.comments),
+        ] {
+            if !texts.is_empty() {
+                push_list(texts, object.key(key), |text, out| push_text(text.as_bytes(), out));
+            }
+        }
+        object.text("drop_frames", meta.drop_frames.as_bytes());
+        object.text("keep_frames", meta.keep_frames.as_bytes());
+        object.text("doc_url", meta.doc_url.as_bytes());
+        if !profile.threads.is_empty() {
+            push_list(profile.threads.iter(), object.key("threads"), |(_, thread), out| {
+                let _ = write!(out, "[{},", thread.tid);
+                push_text(profile.strings.get(thread.name), out);
+                if thread.pid != 0 {
+                    let _ = write!(out, ",{}", thread.pid);
+                }
+                out.push(']');
+            });
+        }
+        if !profile.mappings.is_empty() {
+            push_list(profile.mappings.iter(), object.key("mappings"), |(_, mapping), out| {
+                out.push('[');
+                push_text(profile.strings.get(mapping.file), out);
+                out.push(',');
+                push_text(profile.strings.get(mapping.build_id), out);
+                let _ = write!(out, ",{},{},{}]", mapping.start, mapping.limit, mapping.offset);
+            });
+        }
+        if self.definition_lines {
+            object.text("lines", b"definition");
+        }
+        if self.empty.is_some() {
+            let out = object.key("empty_stack");
+            out.push_str("[\"\",0,");
+            push_text(self.empty_name.as_bytes(), out);
+            out.push(']');
+        }
+        for (key, value) in &meta.extra {
+            push_attribute(value, object.key(key));
+        }
+        object.close();
+        format!("# plop 2 {}\n", json.replace("coding", "\\u0063oding"))
+    }
+
+    fn dictionary(&self, out: &mut dyn Write) -> io::Result<()> {
+        let scale = self.profile.values[0].scale;
+        let mut buffer = Vec::with_capacity(BUFFER);
+        buffer.extend_from_slice(b"{\n");
+        for (stack, sum) in &self.rows {
+            buffer.push(b'(');
+            let mut count = 0;
+            for frame in self.profile.stacks.frames(*stack) {
+                if count > 0 {
+                    buffer.extend_from_slice(b", ");
+                }
+                buffer.extend_from_slice(&self.frames[frame.index()]);
+                count += 1;
+                if buffer.len() >= BUFFER {
+                    out.write_all(&buffer)?;
+                    buffer.clear();
+                }
+            }
+            if let (0, Some(empty)) = (count, &self.empty) {
+                buffer.extend_from_slice(empty);
+            }
+            if count <= 1 {
+                buffer.push(b',');
+            }
+            let _ = writeln!(&mut buffer, "): {},", decimal(*sum, scale));
+        }
+        buffer.extend_from_slice(b"}\n");
+        out.write_all(&buffer)
+    }
+
+    fn frame_lines(&self, out: &mut dyn Write) -> io::Result<()> {
+        let profile = self.profile;
+        for (id, frame) in profile.frames.iter() {
+            let function = profile.functions.get(frame.function);
+            let shown = profile.line_of(id);
+            let mut json = String::new();
+            let mut object = Object::open(&mut json);
+            if function.start_line != 0 && !self.definition_lines {
+                object.number("first", Some(function.start_line));
+            }
+            if frame.line != shown && !self.definition_lines {
+                object.number("line", Some(frame.line));
+            }
+            if frame.column != 0 {
+                object.number("column", Some(frame.column.into()));
+            }
+            if frame.kind != FrameKind::Unknown {
+                object.text("kind", frame.kind.word().as_bytes());
+            }
+            if frame.inlined {
+                object.key("inlined").push_str("true");
+            }
+            object.text("system", profile.strings.get(function.system_name));
+            if frame.address != 0 {
+                object.key("address").push_str(&frame.address.to_string());
+            }
+            if let Some(mapping) = frame.mapping {
+                object.number("mapping", Some(mapping.index() as i64));
+            }
+            if object.is_empty() {
+                continue;
+            }
+            object.close();
+            let mut line = String::from("#f [");
+            push_text(profile.file_of(id), &mut line);
+            let _ = write!(line, ",{shown},");
+            push_text(profile.name_of(id), &mut line);
+            writeln!(out, "{line}] {json}")?;
+        }
+        Ok(())
+    }
+
+    /// Writes every label set that a sample has; returns its number by its id.
+    fn label_sets(&self, out: &mut dyn Write) -> io::Result<Vec<usize>> {
+        let profile = self.profile;
+        let text = |id: StrId| profile.strings.get(id);
+        for (id, set) in profile.label_sets.iter() {
+            let mut json = String::new();
+            push_list(set, &mut json, |(key, value), out| {
+                out.push('[');
+                push_text(text(*key), out);
+                out.push(',');
+                match value {
+                    LabelValue::Text(value) => push_text(text(*value), out),
+                    LabelValue::Number(number, unit) => {
+                        let _ = write!(out, "{number},");
+                        push_text(text(*unit), out);
+                    }
+                }
+                out.push(']');
+            });
+            writeln!(out, "#l {} {json}", id.index())?;
+        }
+        Ok((0..profile.label_sets.len()).collect())
+    }
+
+    fn slices(&self, out: &mut dyn Write) -> io::Result<()> {
+        let slices = &self.profile.slices.0;
+        let Some(first) = slices.first() else {
+            return Ok(());
+        };
+        let mut json = String::new();
+        let mut object = Object::open(&mut json);
+        if slices.iter().all(|slice| slice.length_ns == first.length_ns) {
+            object.number("length_ns", Some(first.length_ns));
+        } else {
+            push_list(slices, object.key("length_ns"), |slice, out| {
+                out.push_str(&slice.length_ns.to_string());
+            });
+        }
+        let push_number = |number: Option<i64>, out: &mut String| match number {
+            Some(number) => out.push_str(&number.to_string()),
+            None => out.push_str("null"),
+        };
+        type Counter = fn(&plop_core::Slice) -> Option<i64>;
+        let counters: [(&str, Counter); 3] = [
+            ("ticks", |slice| slice.ticks),
+            ("cpu_ns", |slice| slice.cpu_ns),
+            ("wall_ns", |slice| slice.wall_ns),
+        ];
+        for (key, counter) in counters {
+            if slices.iter().any(|slice| counter(slice).is_some()) {
+                push_list(slices, object.key(key), |slice, out| push_number(counter(slice), out));
+            }
+        }
+        let mut work: Vec<&str> = Vec::new();
+        for (counter, _) in slices.iter().flat_map(|slice| &slice.work) {
+            if !work.contains(&counter.as_str()) {
+                work.push(counter);
+            }
+        }
+        if !work.is_empty() {
+            let mut members = Object::open(object.key("work"));
+            for counter in work {
+                push_list(slices, members.key(counter), |slice, out| {
+                    let amount = slice.work.iter().find(|(name, _)| name == counter);
+                    push_number(amount.map(|(_, amount)| *amount), out);
+                });
+            }
+            members.close();
+        }
+        push_list(slices, object.key("run"), |slice, out| out.push_str(&slice.run.to_string()));
+        object.close();
+        writeln!(out, "# slices {json}")
+    }
+
+    /// The `#@` lines, where the dictionary does not say everything.
+    fn samples(&self, labels: &[usize], out: &mut dyn Write) -> io::Result<()> {
+        let profile = self.profile;
+        let samples = &profile.samples;
+        let told = !(samples.have_threads() || samples.have_labels() || samples.have_slices());
+        if told && profile.values.len() == 1 {
+            return Ok(());
+        }
+        let position: HashMap<StackId, usize, foldhash::fast::RandomState> =
+            self.rows.iter().enumerate().map(|(n, (stack, _))| (*stack, n)).collect();
+        let summed = profile.clone().summed();
+        // What has no slice, thread or labels comes after what has.
+        let number = |n: Option<usize>| n.unwrap_or(usize::MAX);
+        let mut order: Vec<_> = (summed.samples.iter())
+            .enumerate()
+            .map(|(row, sample)| {
+                let group = (
+                    number(sample.slice.map(SliceId::index)),
+                    number(sample.thread.map(ThreadId::index)),
+                    number(sample.labels.map(|id| labels[id.index()])),
+                );
+                (group, position[&sample.stack], row)
+            })
+            .collect();
+        order.sort_unstable();
+        let mut buffer = String::new();
+        let mut open = None;
+        for (group, stack, row) in order {
+            if open != Some(group) {
+                if open.is_some() {
+                    buffer.push('\n');
+                }
+                buffer.push_str("#@");
+                for n in [group.0, group.1, group.2] {
+                    match n {
+                        usize::MAX => buffer.push_str(" -"),
+                        n => {
+                            let _ = write!(buffer, " {n}");
+                        }
+                    }
+                }
+                open = Some(group);
+            }
+            let _ = write!(buffer, " {stack}");
+            for (n, (value, of)) in summed.samples.get(row).values.iter().zip(&profile.values).enumerate() {
+                buffer.push(if n == 0 { ':' } else { ',' });
+                buffer.push_str(&decimal(*value, of.scale));
+            }
+            if buffer.len() >= BUFFER {
+                out.write_all(buffer.as_bytes())?;
+                buffer.clear();
+            }
+        }
+        if open.is_some() {
+            buffer.push('\n');
+        }
+        out.write_all(buffer.as_bytes())
+    }
+}
+
+/// A frame as the dictionary writes it.
+fn triple(file: &[u8], line: i64, name: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'('];
+    push_repr(file, &mut out);
+    out.extend_from_slice(format!(", {line}, ").as_bytes());
+    push_repr(name, &mut out);
+    out.push(b')');
+    out
+}
+
+/// Stacks that have samples with their sums: the heaviest first, equal ones by their frames, leaf
+/// first.
+fn rows(profile: &Profile, frames: &[Vec<u8>]) -> Vec<(StackId, i64)> {
+    let selfs = profile.selfs(0);
+    let mut sampled = vec![false; profile.stacks.len()];
+    for stack in profile.samples.stacks() {
+        sampled[stack.index()] = true;
+    }
+    let mut order: Vec<usize> = (0..frames.len()).collect();
+    order.sort_unstable_by(|a, b| frames[*a].cmp(&frames[*b]).then(a.cmp(b)));
+    let mut ranks = vec![0; frames.len()];
+    for (rank, frame) in order.into_iter().enumerate() {
+        ranks[frame] = rank;
+    }
+    let by_frames = |a: StackId, b: StackId| {
+        let (mut a, mut b) = (a, b);
+        while a != b {
+            let rank = |stack| profile.stacks.frame(stack).map(|frame| ranks[frame.index()]);
+            let order = rank(a).cmp(&rank(b));
+            if order.is_ne() {
+                return order;
+            }
+            (a, b) = (profile.stacks.parent(a), profile.stacks.parent(b));
+        }
+        std::cmp::Ordering::Equal
+    };
+    let mut rows: Vec<(StackId, i64)> = (0..sampled.len())
+        .filter(|n| sampled[*n])
+        .map(|n| (StackId::new(n), selfs[n]))
+        .collect();
+    rows.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| by_frames(a.0, b.0)));
+    rows
+}

@@ -1,0 +1,64 @@
+//! The beginning of an input, as the detectors see it.
+
+/// How many bytes detectors look at.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// How many lines detectors look at.
+const HEAD_LINES: usize = 200;
+
+/// The first bytes of an input, already inflated and without a byte order mark, and its first
+/// lines. Made once for all detectors.
+pub struct Head<'a> {
+    /// The first bytes.
+    pub bytes: &'a [u8],
+    /// The first lines, without their line ends; a line that the head cuts off is not among them,
+    /// unless it is the only one.
+    pub lines: Vec<&'a [u8]>,
+    /// Whether the head is the whole input.
+    pub whole: bool,
+}
+
+impl<'a> Head<'a> {
+    /// The head of an input.
+    pub fn of(input: &'a [u8]) -> Self {
+        let bytes = &input[..input.len().min(HEAD_BYTES)];
+        let whole = bytes.len() == input.len();
+        let mut lines: Vec<&[u8]> = bytes
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+            .take(HEAD_LINES + 1)
+            .collect();
+        let cut_off = !whole || lines.len() > HEAD_LINES;
+        let after_last = lines.last().is_some_and(|line| line.is_empty());
+        if lines.len() > 1 && (cut_off || after_last) {
+            lines.pop();
+        }
+        Head {
+            bytes,
+            lines,
+            whole,
+        }
+    }
+
+    /// The first bytes without white space before them.
+    pub fn trimmed(&self) -> &'a [u8] {
+        self.bytes.trim_ascii_start()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_cut_off_is_not_shown() {
+        let long = "x".repeat(1000) + "\n";
+        let input = long.repeat(100);
+        let head = Head::of(input.as_bytes());
+        assert_eq!(head.lines.len(), HEAD_BYTES / 1001);
+        assert!(head.lines.iter().all(|line| line.len() == 1000));
+        assert_eq!(Head::of(b"a\r\n\nb").lines, [&b"a"[..], b"", b"b"]);
+        assert_eq!(Head::of(b"a\n").lines, [b"a"]);
+        assert_eq!(Head::of(&[b'x'; 100_000]).lines.len(), 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! From the bytes of a file to profiles: inflate, take off a byte order mark, detect, read, check.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use plop_core::{Error, Notes, Place, Profile, Result};
+
+use crate::format::{Confidence, Format, ReadOptions};
+use crate::formats;
+use crate::head::Head;
+
+/// What was read from one input.
+pub struct Loaded {
+    /// The format it was in.
+    pub format: &'static Format,
+    /// Its profiles; at least one.
+    pub profiles: Vec<Profile>,
+    /// What the reader had to put up with.
+    pub notes: Notes,
+}
+
+/// Reads the bytes of a profile, in the format `from` or, without it, in the format that they turn
+/// out to have.
+///
+/// ```
+/// use plop_convert::{ReadOptions, read};
+///
+/// let loaded = read(b"main;parse 3\nmain 1\n", None, &ReadOptions::default())?;
+/// assert_eq!(loaded.format.name, "folded");
+/// assert_eq!(loaded.profiles[0].total(0), 4);
+/// # Ok::<(), plop_core::Error>(())
+/// ```
+///
+/// # Errors
+/// When no format or several formats recognise the input, when it is broken, or when it inflates
+/// past the limit.
+pub fn read(input: &[u8], from: Option<&'static Format>, options: &ReadOptions) -> Result<Loaded> {
+    let plain = inflate(input, options)?;
+    let text = without_byte_order_mark(&plain)?;
+    let format = match from {
+        Some(format) => format,
+        None => detect(&text, options.name)?,
+    };
+    let read = format
+        .read
+        .ok_or_else(|| Error::new(format!("plop writes {} but does not read it", format.name)))?;
+    let mut notes = Notes::new();
+    let profiles = read(&text, options, &mut notes)
+        .and_then(|profiles| checked(profiles, &text, &notes))
+        .map_err(|error| error.in_format(format.name))?;
+    Ok(Loaded {
+        format,
+        profiles,
+        notes,
+    })
+}
+
+/// The profiles, if they keep their invariants and are not empty without a reason.
+fn checked(profiles: Vec<Profile>, text: &[u8], notes: &Notes) -> Result<Vec<Profile>> {
+    for profile in &profiles {
+        profile.check()?;
+    }
+    let nothing = profiles.iter().all(|profile| profile.samples.is_empty());
+    if nothing && !text.trim_ascii().is_empty() && notes.count("no-samples") == 0 {
+        let found = format!("none in {} bytes", text.len());
+        return Err(Error::expected("samples", &found)
+            .hint("if it is another format, say which with --from"));
+    }
+    Ok(profiles)
+}
+
+/// The format that an input turns out to have. `name`, the file's, decides between formats that are
+/// equally sure.
+///
+/// # Errors
+/// When no format recognises the input, or several do and the name does not decide.
+pub fn detect(input: &[u8], name: &str) -> Result<&'static Format> {
+    let head = Head::of(input);
+    let readable = || formats().iter().filter(|format| format.read.is_some());
+    let best = readable()
+        .map(|format| (format.detect)(&head))
+        .max()
+        .unwrap_or(Confidence::No);
+    if best == Confidence::No {
+        let tried: Vec<_> = readable().map(|format| format.name).collect();
+        return Err(Error::new(format!(
+            "not a profile plop knows; it begins with {}; tried {}",
+            plop_core::quoted(head.bytes),
+            tried.join(", ")
+        ))
+        .hint("say which format it is with --from"));
+    }
+    let candidates: Vec<_> = readable()
+        .filter(|format| (format.detect)(&head) == best)
+        .collect();
+    if let [format] = candidates[..] {
+        return Ok(format);
+    }
+    let by_name: Vec<_> = candidates
+        .iter()
+        .filter(|format| format.has_extension_of(name))
+        .collect();
+    if let [format] = by_name[..] {
+        return Ok(format);
+    }
+    let names: Vec<_> = candidates.iter().map(|format| format.name).collect();
+    Err(
+        Error::new(format!("it could be {}", names.join(" or "))).hint(format!(
+            "say which with --from {}",
+            names.join(" or --from ")
+        )),
+    )
+}
+
+/// The input inflated if it is gzip, all members of it.
+fn inflate<'a>(input: &'a [u8], options: &ReadOptions) -> Result<Cow<'a, [u8]>> {
+    if !input.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Cow::Borrowed(input));
+    }
+    let limit = options.max_inflated;
+    let mut inflated = Vec::new();
+    MultiGzDecoder::new(input)
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut inflated)
+        .map_err(|error| {
+            Error::new(format!(
+                "broken gzip after {} inflated bytes: {error}",
+                inflated.len()
+            ))
+            .hint("was the file cut off? gzip -t checks it")
+        })?;
+    if inflated.len() as u64 > limit {
+        return Err(Error::new(format!(
+            "{} bytes of gzip inflate to more than the limit of {limit} bytes",
+            input.len()
+        ))
+        .at(Place::Byte(limit))
+        .hint("raise it with --max-inflated if you trust the file"));
+    }
+    Ok(Cow::Owned(inflated))
+}
+
+/// Text in UTF-16 as UTF-8, and UTF-8 without its byte order mark.
+fn without_byte_order_mark(input: &[u8]) -> Result<Cow<'_, [u8]>> {
+    let decode: fn([u8; 2]) -> u16 = match input {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return Ok(Cow::Borrowed(rest)),
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return Ok(Cow::Borrowed(input)),
+    };
+    if input.len() % 2 == 1 {
+        return Err(Error::new("UTF-16 text with half a character at its end")
+            .at(Place::Byte(input.len() as u64 - 1)));
+    }
+    let units = input[2..]
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|pair| decode(*pair));
+    let text: String = char::decode_utf16(units)
+        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    Ok(Cow::Owned(text.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(input: &[u8], options: &ReadOptions) -> String {
+        match read(input, None, options) {
+            Err(error) => error.to_string(),
+            Ok(loaded) => panic!("read as {}", loaded.format.name),
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused_with_what_was_tried() {
+        let message = refusal(b"\x7fELF\x02\x01", &ReadOptions::default());
+        assert!(message.contains("`\\x7fELF"), "{message}");
+        assert!(message.contains("plop, folded"), "{message}");
+        assert!(message.contains("--from"), "{message}");
+    }
+
+    #[test]
+    fn gzip_is_inflated_up_to_the_limit_members_and_all() {
+        use std::io::Write;
+        let gzip = |text: &str| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            out.write_all(text.as_bytes()).unwrap();
+            out.finish().unwrap()
+        };
+        let two = [gzip("a;b 1\n"), gzip("a 2\n")].concat();
+        let loaded = read(&two, None, &ReadOptions::default()).unwrap();
+        assert_eq!(loaded.profiles[0].total(0), 3);
+        let bomb = gzip(&"a;b 1\n".repeat(100_000));
+        let small = ReadOptions {
+            max_inflated: 1000,
+            ..ReadOptions::default()
+        };
+        assert!(refusal(&bomb, &small).contains("more than the limit of 1000 bytes"));
+        let cut = &two[..two.len() - 5];
+        assert!(refusal(cut, &ReadOptions::default()).contains("broken gzip"));
+    }
+
+    #[test]
+    fn byte_order_marks_are_understood() {
+        let le: Vec<u8> = "\u{feff}é 3\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let be: Vec<u8> = "\u{feff}é 3\n"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        for input in [le, be, "\u{feff}é 3\n".into()] {
+            let loaded = read(&input, None, &ReadOptions::default()).unwrap();
+            let dump = loaded.profiles[0].dump();
+            assert!(dump.ends_with("é; = 3\n"), "{dump}");
+        }
+        assert!(refusal(b"\xff\xfea", &ReadOptions::default()).contains("half a character"));
+    }
+}
