@@ -288,7 +288,7 @@ fn has_definition_lines(profile: &Profile) -> bool {
     }
     let several = frames.iter().filter(|count| **count > 1).count();
     let compared: Vec<bool> = (modules.iter())
-        .filter_map(|(file, line)| Some(line < first.get(file)?))
+        .filter_map(|(file, line)| Some(line <= first.get(file)?))
         .collect();
     several * 6 <= frames.len() && !compared.is_empty() && compared.iter().all(|before| *before)
 }
