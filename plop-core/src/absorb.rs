@@ -259,9 +259,8 @@ pub fn one_run(mut profiles: Vec<Profile>) -> Result<Profile> {
 /// merging is associative. Samples that differ in nothing but their values are added together,
 /// and times are left out, since the runs did not share a clock.
 ///
-/// Of the two starts the earlier is kept, durations and counters are added up, the longer period
-/// wins, comments are united, and of everything else the first run's word stands; a word that
-/// differs is noted.
+/// Of the starts the earliest is kept, durations and counters are added up, comments are united, and
+/// of everything else, the period too, the first run's word stands; a word that differs is noted.
 ///
 /// # Errors
 /// When there is no profile, or the sums leave 64 bits.
@@ -351,17 +350,7 @@ fn merge_meta(meta: &mut Meta, other: &Meta, notes: &mut Notes) {
         }
     }
     let mut differ = Vec::new();
-    match (&mut meta.period, &other.period) {
-        (Some(ours), Some(theirs)) if ours.of == theirs.of => {
-            if ours.every != theirs.every {
-                differ.push("period");
-                ours.every = ours.every.max(theirs.every);
-            }
-        }
-        (Some(_), Some(_)) => differ.push("period"),
-        (ours @ None, theirs) => ours.clone_from(theirs),
-        (Some(_), None) => {}
-    }
+    keep_first(&mut meta.period, &other.period, "period", &mut differ);
     keep_first(&mut meta.name, &other.name, "name", &mut differ);
     keep_first(&mut meta.clock, &other.clock, "clock", &mut differ);
     keep_first(&mut meta.runtime, &other.runtime, "runtime", &mut differ);

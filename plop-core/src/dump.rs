@@ -210,6 +210,14 @@ impl Profile {
     }
 }
 
+/// The dump: what a test that failed, or a debugger, should show.
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Profile:\n")?;
+        f.write_str(&self.dump())
+    }
+}
+
 fn value_text(value: &ValueType) -> String {
     format!(
         "{}/{}",

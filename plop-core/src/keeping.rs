@@ -15,10 +15,9 @@ impl Profile {
     /// [`Features::NEGATIVE`] and [`Features::MANY`] are not applied here: a format that lacks them
     /// must refuse.
     pub fn keeping(&self, keeps: Features) -> Profile {
-        let lost = self.features() - keeps;
-        let gone = |feature| lost.contains(feature);
+        let gone = |feature| !keeps.contains(feature);
         let mut kept = self.clone();
-        if gone(Features::VALUES) {
+        if gone(Features::VALUES) && self.values.len() > 1 {
             kept = kept.choosing(self.default_value);
         }
         if gone(Features::FRACTIONS) {
@@ -85,7 +84,7 @@ impl Profile {
         if gone(Features::SLICES) {
             kept.slices = Slices::default();
         }
-        kept.meta = kept_meta(&kept.meta, lost);
+        kept.meta = kept_meta(&kept.meta, keeps);
         kept.compact()
     }
 
@@ -295,9 +294,10 @@ impl<Id: Copy, Index: Fn(Id) -> usize> Mapper<Id, Index> {
     }
 }
 
-fn kept_meta(meta: &Meta, lost: Features) -> Meta {
+fn kept_meta(meta: &Meta, keeps: Features) -> Meta {
+    let gone = |feature| !keeps.contains(feature);
     let mut kept = meta.clone();
-    if lost.contains(Features::META) {
+    if gone(Features::META) {
         kept = Meta {
             name: kept.name,
             start_ns: kept.start_ns,
@@ -307,16 +307,16 @@ fn kept_meta(meta: &Meta, lost: Features) -> Meta {
             ..Meta::default()
         };
     }
-    if lost.contains(Features::TIMING) {
+    if gone(Features::TIMING) {
         (kept.start_ns, kept.duration_ns) = (None, None);
     }
-    if lost.contains(Features::PERIOD) {
+    if gone(Features::PERIOD) {
         kept.period = None;
     }
-    if lost.contains(Features::COMMENTS) {
+    if gone(Features::COMMENTS) {
         kept.comments.clear();
     }
-    if lost.contains(Features::NAME) {
+    if gone(Features::NAME) {
         kept.name.clear();
     }
     kept

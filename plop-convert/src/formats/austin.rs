@@ -24,15 +24,14 @@ pub(super) const FORMAT: Format = Format {
 
 fn detect(head: &Head) -> Confidence {
     match head.lines.first() {
-        Some(line) if is_metadata(line) => Confidence::Certain,
-        Some(line) if line.starts_with(b"P") && thread_of(line).is_some() => Confidence::Certain,
+        Some(line) if is_first_line(line) => Confidence::Certain,
         _ => Confidence::No,
     }
 }
 
-/// Whether a line is the first of Austin's metadata.
-pub(super) fn is_metadata(line: &[u8]) -> bool {
-    line.starts_with(b"# austin: ")
+/// Whether a line can only be the first of Austin's: metadata, or a sample with its thread.
+pub(super) fn is_first_line(line: &[u8]) -> bool {
+    line.starts_with(b"# austin: ") || thread_of(line).is_some()
 }
 
 fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {

@@ -55,15 +55,12 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
 
 fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
     for profile in profiles {
-        writer::write(profile, out, |line| {
-            plop_flame::is_first_line(line)
-                || austin::is_metadata(line)
-                || folded_columns::is_header(line)
-                || line.starts_with(b"\xef\xbb\xbf")
-                || line.starts_with(b"\xff\xfe")
-                || line.starts_with(b"\xfe\xff")
-                || line.starts_with(b"\x1f\x8b")
-        })?;
+        writer::write(profile, out, is_trap)?;
     }
     Ok(())
+}
+
+/// Whether a first line would be taken for the mark of another format.
+pub(super) fn is_trap(line: &[u8]) -> bool {
+    plop_flame::is_first_line(line) || austin::is_first_line(line) || folded_columns::is_header(line)
 }

@@ -71,6 +71,11 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
 /// Value types whose names cannot stand in a header get `_` for what is in the way; the default
 /// value comes first, since nothing else says which it is.
 fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
+    if profile.default_value > 0 {
+        notes.add("value-order", None, || {
+            "the default value comes first, since nothing else says which it is".into()
+        });
+    }
     let mut profile = profile.clone().with_default_first();
     let word = |text: &str| -> String {
         match text {

@@ -59,9 +59,23 @@ fn detect(head: &Head) -> Confidence {
     if !scanner.take(b'{') {
         return Confidence::No;
     }
-    // A dictionary whose first key is a tuple, or one without keys.
     match scanner.peek() {
-        Some(b'(' | b'}') => Confidence::Certain,
+        Some(b'}') => match scanner.take(b'}') && scanner.peek().is_none() {
+            true => Confidence::Certain,
+            false => Confidence::No,
+        },
+        Some(b'(') => match begins_a_stack(&mut scanner) {
+            true => Confidence::Certain,
+            // A name may begin like that too.
+            false => Confidence::Maybe,
+        },
         _ => Confidence::No,
     }
+}
+
+/// Whether a tuple follows that is empty or holds a tuple that begins with a string.
+fn begins_a_stack(scanner: &mut super::python::Scanner) -> bool {
+    scanner.take(b'(')
+        && (scanner.take(b')')
+            || (scanner.take(b'(') && scanner.string().is_ok() && scanner.take(b',')))
 }

@@ -30,7 +30,8 @@ pub(crate) fn write(
         let start = buffer.len();
         buffer.extend_from_slice(path);
         sums.write(node, profile, buffer);
-        if std::mem::take(&mut first) && is_trap(&buffer[start..]) {
+        let line = &buffer[start..];
+        if std::mem::take(&mut first) && (starts_like_no_text(line) || is_trap(line)) {
             buffer.insert(start, b' ');
         }
         buffer.push(b'\n');
@@ -62,6 +63,12 @@ pub(crate) fn write(
         open.push((child, 0, path.len()));
     }
     out.write_all(&buffer)
+}
+
+/// Whether a line would be taken for gzip or for a byte order mark at the start of a file.
+fn starts_like_no_text(line: &[u8]) -> bool {
+    let marks: [&[u8]; 4] = [b"\x1f\x8b", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    marks.iter().any(|mark| line.starts_with(mark))
 }
 
 /// The text of every frame, in one buffer.

@@ -32,6 +32,10 @@ pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Res
     if let Some(header) = &header {
         let first_line = 1 + memchr::memchr_iter(b'\n', &text[..after]).count() as u64;
         extras::apply(&mut profile, header, &rows, &entries, &text[after..], first_line, notes)?;
+        // The frame that stands for no frames is not one of the profile's.
+        if header.empty_stack.is_some() {
+            profile = profile.compact();
+        }
     } else {
         profile = version_1(profile, &rows, notes);
     }

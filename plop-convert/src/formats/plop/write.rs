@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use hashbrown::HashMap;
 use plop_core::{
-    FrameId, FrameKind, LabelValue, Profile, SliceId, StackId, StrId, ThreadId, decimal,
+    FrameId, FrameKind, LabelSetId, LabelValue, MappingId, Profile, SliceId, StackId, StrId,
+    ThreadId, decimal,
 };
 
 use super::json::{Object, push_attribute, push_list, push_text};
@@ -31,6 +32,34 @@ struct Writer<'p> {
     /// Stacks with samples and their sums of the first value, in the dictionary's order.
     rows: Vec<(StackId, i64)>,
     definition_lines: bool,
+    /// Threads, mappings and label sets in an order of their own, so that the same profile gives the
+    /// same bytes whatever the order of its tables.
+    threads: Order<ThreadId>,
+    mappings: Order<MappingId>,
+    labels: Order<LabelSetId>,
+}
+
+/// Rows of a table in the order in which they are written.
+struct Order<Id> {
+    ids: Vec<Id>,
+    /// The number of each id.
+    numbers: Vec<usize>,
+}
+
+impl<Id: Copy> Order<Id> {
+    fn by<Key: Ord>(
+        ids: impl Iterator<Item = Id>,
+        index: impl Fn(Id) -> usize,
+        key: impl Fn(Id) -> Key,
+    ) -> Self {
+        let mut ids: Vec<Id> = ids.collect();
+        ids.sort_by_cached_key(|id| key(*id));
+        let mut numbers = vec![0; ids.len()];
+        for (number, id) in ids.iter().enumerate() {
+            numbers[index(*id)] = number;
+        }
+        Order { ids, numbers }
+    }
 }
 
 impl<'p> Writer<'p> {
@@ -51,8 +80,20 @@ impl<'p> Writer<'p> {
         let definition_lines = profile.frames.iter().any(|(_, frame)| {
             profile.functions.get(frame.function).start_line != 0
         }) && profile.frames.iter().all(|(_, frame)| frame.line == 0);
+        let text = |id: StrId| profile.strings.get(id);
         Writer {
             profile,
+            threads: Order::by(profile.threads.iter().map(|(id, _)| id), ThreadId::index, |id| {
+                let thread = profile.threads.get(id);
+                (thread.pid, thread.tid, text(thread.name))
+            }),
+            mappings: Order::by(profile.mappings.iter().map(|(id, _)| id), MappingId::index, |id| {
+                let mapping = profile.mappings.get(id);
+                (mapping.start, mapping.limit, mapping.offset, text(mapping.file), text(mapping.build_id))
+            }),
+            labels: Order::by(profile.label_sets.iter().map(|(id, _)| id), LabelSetId::index, |id| {
+                label_set(profile, id)
+            }),
             empty: has_empty.then(|| triple(b"", 0, empty_name.as_bytes())),
             empty_name,
             frames,
@@ -65,9 +106,9 @@ impl<'p> Writer<'p> {
         out.write_all(self.header().as_bytes())?;
         self.dictionary(out)?;
         self.frame_lines(out)?;
-        let labels = self.label_sets(out)?;
+        self.label_sets(out)?;
         self.slices(out)?;
-        self.samples(&labels, out)
+        self.samples(out)
     }
 
     /// The first line. It is ASCII, and the word that Python 2 takes for the declaration of an
@@ -149,7 +190,8 @@ impl<'p> Writer<'p> {
         object.text("keep_frames", meta.keep_frames.as_bytes());
         object.text("doc_url", meta.doc_url.as_bytes());
         if !profile.threads.is_empty() {
-            push_list(profile.threads.iter(), object.key("threads"), |(_, thread), out| {
+            push_list(&self.threads.ids, object.key("threads"), |id, out| {
+ let thread = profile.threads.get(*id);
                 let _ = write!(out, "[{},", thread.tid);
                 push_text(profile.strings.get(thread.name), out);
                 if thread.pid != 0 {
@@ -159,7 +201,8 @@ impl<'p> Writer<'p> {
             });
         }
         if !profile.mappings.is_empty() {
-            push_list(profile.mappings.iter(), object.key("mappings"), |(_, mapping), out| {
+            push_list(&self.mappings.ids, object.key("mappings"), |id, out| {
+ let mapping = profile.mappings.get(*id);
                 out.push('[');
                 push_text(profile.strings.get(mapping.file), out);
                 out.push(',');
@@ -215,7 +258,10 @@ impl<'p> Writer<'p> {
 
     fn frame_lines(&self, out: &mut dyn Write) -> io::Result<()> {
         let profile = self.profile;
-        for (id, frame) in profile.frames.iter() {
+        let mut order: Vec<FrameId> = (0..self.frames.len()).map(FrameId::new).collect();
+        order.sort_unstable_by_key(|id| &self.frames[id.index()]);
+        for id in order {
+            let frame = profile.frames.get(id);
             let function = profile.functions.get(frame.function);
             let shown = profile.line_of(id);
             let mut json = String::new();
@@ -240,7 +286,7 @@ impl<'p> Writer<'p> {
                 object.key("address").push_str(&frame.address.to_string());
             }
             if let Some(mapping) = frame.mapping {
-                object.number("mapping", Some(mapping.index() as i64));
+                object.number("mapping", Some(self.mappings.numbers[mapping.index()] as i64));
             }
             if object.is_empty() {
                 continue;
@@ -255,28 +301,11 @@ impl<'p> Writer<'p> {
         Ok(())
     }
 
-    /// Writes every label set that a sample has; returns its number by its id.
-    fn label_sets(&self, out: &mut dyn Write) -> io::Result<Vec<usize>> {
-        let profile = self.profile;
-        let text = |id: StrId| profile.strings.get(id);
-        for (id, set) in profile.label_sets.iter() {
-            let mut json = String::new();
-            push_list(set, &mut json, |(key, value), out| {
-                out.push('[');
-                push_text(text(*key), out);
-                out.push(',');
-                match value {
-                    LabelValue::Text(value) => push_text(text(*value), out),
-                    LabelValue::Number(number, unit) => {
-                        let _ = write!(out, "{number},");
-                        push_text(text(*unit), out);
-                    }
-                }
-                out.push(']');
-            });
-            writeln!(out, "#l {} {json}", id.index())?;
+    fn label_sets(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (number, id) in self.labels.ids.iter().enumerate() {
+            writeln!(out, "#l {number} {}", label_set(self.profile, *id))?;
         }
-        Ok((0..profile.label_sets.len()).collect())
+        Ok(())
     }
 
     fn slices(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -330,7 +359,7 @@ impl<'p> Writer<'p> {
     }
 
     /// The `#@` lines, where the dictionary does not say everything.
-    fn samples(&self, labels: &[usize], out: &mut dyn Write) -> io::Result<()> {
+    fn samples(&self, out: &mut dyn Write) -> io::Result<()> {
         let profile = self.profile;
         let samples = &profile.samples;
         let told = !(samples.have_threads() || samples.have_labels() || samples.have_slices());
@@ -347,8 +376,8 @@ impl<'p> Writer<'p> {
             .map(|(row, sample)| {
                 let group = (
                     number(sample.slice.map(SliceId::index)),
-                    number(sample.thread.map(ThreadId::index)),
-                    number(sample.labels.map(|id| labels[id.index()])),
+                    number(sample.thread.map(|id| self.threads.numbers[id.index()])),
+                    number(sample.labels.map(|id| self.labels.numbers[id.index()])),
                 );
                 (group, position[&sample.stack], row)
             })
@@ -387,6 +416,26 @@ impl<'p> Writer<'p> {
         }
         out.write_all(buffer.as_bytes())
     }
+}
+
+/// A label set as `#l` writes it.
+fn label_set(profile: &Profile, id: LabelSetId) -> String {
+    let text = |id: StrId| profile.strings.get(id);
+    let mut json = String::new();
+    push_list(profile.label_sets.get(id), &mut json, |(key, value), out| {
+        out.push('[');
+        push_text(text(*key), out);
+        out.push(',');
+        match value {
+            LabelValue::Text(value) => push_text(text(*value), out),
+            LabelValue::Number(number, unit) => {
+                let _ = write!(out, "{number},");
+                push_text(text(*unit), out);
+            }
+        }
+        out.push(']');
+    });
+    json
 }
 
 /// A frame as the dictionary writes it.
