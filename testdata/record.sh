@@ -6,8 +6,9 @@
 #   PYTHON311  python3.11
 #   PYTHON27   python2.7
 #   PYTHON312  python3.12, only for the perf fixture
-# The perf fixture also needs perf and inferno-collapse-perf (PERF, INFERNO); it
-# is left as it is when one of the three is missing.
+# The perf fixture also needs perf and inferno-collapse-perf (PERF, INFERNO), and
+# the differential one inferno-diff-folded (INFERNO_DIFF); each is left as it is
+# when what it needs is missing.
 #
 # Everything runs in a mount namespace with an empty /srv: the programs are in
 # /srv/app, the interpreters and tools beside it. So the recordings name neutral
@@ -20,6 +21,7 @@ PYTHON27=${PYTHON27:-python2.7}
 PYTHON312=${PYTHON312:-python3.12}
 PERF=${PERF:-perf}
 INFERNO=${INFERNO:-inferno-collapse-perf}
+INFERNO_DIFF=${INFERNO_DIFF:-inferno-diff-folded}
 export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 if [ "${1-}" != inside ]; then
@@ -68,7 +70,8 @@ plop() {
     mv profiles/* "$output"
 }
 
-mkdir -p "$here/plop" "$here/plop-flame" "$here/folded" "$here/austin"
+mkdir -p "$here/plop" "$here/plop-flame" "$here/folded" "$here/folded-diff" \
+    "$here/folded-columns" "$here/austin"
 
 plop plop/work-py311.plop        $python311 $site           -m work 4
 plop plop/work-script-py311.plop $python311 $site           work.py 4
@@ -84,7 +87,7 @@ $python311 fast.py flamegraph "$here/plop-flame/empty.flame"
 
 # py_spy OUTPUT OPTION... PROGRAM ARGUMENT...
 py_spy() {
-    output=$here/$1
+    case $1 in /*) output=$1 ;; *) output=$here/$1 ;; esac
     shift
     /srv/tools/bin/py-spy record --format raw --output "$output" "$@"
 }
@@ -94,6 +97,20 @@ py_spy folded/work-nolineno.folded    --nolineno           -- $python311 work.py
 py_spy folded/work-native.folded      --native             -- $python311 work.py 2
 py_spy folded/spawn-subprocesses.folded --subprocesses --idle -- $python311 spawn.py 2
 py_spy folded/names.folded                                 -- $python311 names.py 3
+
+# The dialect of pprofutils: the same stacks with the time that each count stands for.
+awk 'BEGIN { print "samples/count cpu/nanoseconds" }
+     { n = $NF; sub(/ [0-9]+$/, ""); print $0, n, n * 10000000 }' \
+    "$here/folded/work.folded" | head -n 12 >"$here/folded-columns/work.columns.folded"
+
+if have "$INFERNO_DIFF"; then
+    py_spy /srv/before.folded -- $python311 work.py 1
+    py_spy /srv/after.folded  -- $python311 work.py 1
+    "$INFERNO_DIFF" /srv/before.folded /srv/after.folded | LC_ALL=C sort \
+        >"$here/folded-diff/work.diff.folded"
+else
+    echo "record.sh: folded-diff/work.diff.folded is left as it is" >&2
+fi
 
 austin() {
     /srv/tools/bin/austin "$@" >/dev/null

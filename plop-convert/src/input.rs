@@ -63,7 +63,10 @@ fn checked(profiles: Vec<Profile>, text: &[u8], notes: &Notes) -> Result<Vec<Pro
     }
     let nothing = profiles.iter().all(|profile| profile.samples.is_empty());
     if nothing && !text.trim_ascii().is_empty() && notes.count("no-samples") == 0 {
-        let found = format!("none in {} bytes", text.len());
+        let found = match notes.iter().find(|note| note.code == "bad-line") {
+            Some(note) => format!("none in {} bytes: {note}", text.len()),
+            None => format!("none in {} bytes", text.len()),
+        };
         return Err(Error::expected("samples", &found)
             .hint("if it is another format, say which with --from"));
     }

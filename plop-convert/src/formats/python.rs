@@ -88,12 +88,12 @@ impl<'t> Scanner<'t> {
 
     /// An error with the place where the scanner is.
     pub(super) fn fail(&self, error: Error) -> Error {
-        error.at(self.place())
+        error.at(self.place(self.at))
     }
 
-    /// Line and column of where the scanner is.
-    pub(super) fn place(&self) -> Place {
-        let before = &self.text[..self.at.min(self.text.len())];
+    /// Line and column of a byte.
+    pub(super) fn place(&self, byte: usize) -> Place {
+        let before = &self.text[..byte.min(self.text.len())];
         let line_start = memchr::memrchr(b'\n', before).map_or(0, |n| n + 1);
         Place::Line {
             line: memchr::memchr_iter(b'\n', before).count() as u64 + 1,

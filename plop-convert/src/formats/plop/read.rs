@@ -122,7 +122,7 @@ impl<'t> Dict<'t> {
             self.rows.push(Row { stack, weight });
             return Ok(());
         }
-        let place = Some(scanner.place());
+        let place = Some(scanner.place(scanner.at()));
         let kept = &mut self.rows[row].weight;
         if options.sum_duplicates {
             notes.add("duplicate-stack", place, || "stacks that stand there twice were added up".into());
@@ -179,7 +179,8 @@ impl<'t> Dict<'t> {
         scanner.expect(b'(', "a frame, a tuple of file, line and function")?;
         let file = scanner.string()?;
         scanner.expect(b',', "`,` and a line")?;
-        let place = scanner.at();
+        scanner.peek();
+        let line_start = scanner.at();
         let line = match scanner.take_word(b"None") {
             true => None,
             false => Some(scanner.number()?),
@@ -194,17 +195,17 @@ impl<'t> Dict<'t> {
         }
         let line = match line {
             None => {
-                notes.add("no-line", Some(scanner.place()), || "lines that are None became 0".into());
+                notes.add("no-line", Some(scanner.place(scanner.at())), || "lines that are None became 0".into());
                 0
             }
             Some(digits) => line_number(digits).ok_or_else(|| {
-                let error = Error::expected("a line that fits 64 bits", &quoted(digits));
-                debug_assert!(place <= scanner.at());
-                scanner.fail(error)
+                Error::expected("a line that fits 64 bits", &quoted(digits))
+                    .at(scanner.place(line_start))
             })?,
         };
-        let file = file.bytes().map_err(|text| scanner.fail(Error::new(text)))?;
-        let name = name.bytes().map_err(|text| scanner.fail(Error::new(text)))?;
+        let broken = |text: String| Error::new(text).at(scanner.place(start));
+        let file = file.bytes().map_err(broken)?;
+        let name = name.bytes().map_err(broken)?;
         let id = frame(&mut self.profile, &file, line, &name);
         self.frames.insert(literal, id);
         Ok(id)
@@ -229,13 +230,15 @@ pub(super) fn frame(profile: &mut Profile, file: &[u8], line: i64, name: &[u8]) 
 }
 
 fn weight_of(scanner: &mut Scanner) -> Result<Weight> {
+    scanner.peek();
+    let start = scanner.at();
     let digits = scanner.number()?;
     weight::parse(digits).map_err(|problem| {
         let expected = match problem {
             NoWeight::TooLarge => "a count that fits 64 bits",
             NoWeight::NotANumber | NoWeight::Notation => "a count in plain digits",
         };
-        scanner.fail(Error::expected(expected, &quoted(digits)))
+        Error::expected(expected, &quoted(digits)).at(scanner.place(start))
     })
 }
 

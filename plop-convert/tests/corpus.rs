@@ -1,0 +1,126 @@
+//! Real files of other people's tools, held against an independent count.
+//!
+//! They are not part of the project. `PLOP_CORPUS` names the folder they are in, `../shared/corpus`
+//! by default; without it the test says so, and fails where `CI` is set.
+
+use std::path::PathBuf;
+
+use plop_convert::{ReadOptions, read};
+use plop_core::decimal;
+
+/// Files that are refused, and why that is right.
+const REFUSED: [(&str, &str); 1] = [(
+    "folded/pprofutils__raw.out.txt",
+    // The text of `pprof -raw`: a header, samples as numbers of locations, and a table of locations.
+    // Of its 47 lines, two happen to end in a number.
+    "not a profile plop knows",
+)];
+
+/// Files whose count takes something for a sample that is none, and what our total is instead.
+const RECOUNTED: [(&str, &str, &str); 4] = [
+    // The count takes Plop's first line `None 1` for a sample.
+    ("folded-plop/generated__plop-prof.flame", "32", "`None 1`"),
+    ("folded-plop/generated__plop-py3.flame", "559", "`None 1`"),
+    // The count does not read UTF-16; speedscope, which does, finds 14 as in the same file in UTF-8.
+    ("folded/speedscope__simple-utf16-le.txt", "14", "UTF-16"),
+    ("folded/speedscope__simple-utf16-be.txt", "14", "UTF-16"),
+];
+
+fn corpus() -> Option<PathBuf> {
+    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus"));
+    let folder = std::env::var_os("PLOP_CORPUS").map_or_else(default, PathBuf::from);
+    folder.join("MANIFEST.tsv").is_file().then_some(folder)
+}
+
+/// The total that the manifest's count gives: `total=` of Python's, `sum_last_col=` of a regular
+/// expression's.
+fn independent_total(count: &str) -> Option<&str> {
+    count.split_whitespace().find_map(|word| {
+        word.strip_prefix("total=")
+            .or(word.strip_prefix("sum_last_col="))
+    })
+}
+
+/// Whether a decimal number rounds to another that has fewer digits.
+fn rounds_to(exact: &str, rounded: &str) -> bool {
+    let places = rounded
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.len());
+    exact == rounded
+        || exact
+            .parse::<f64>()
+            .is_ok_and(|number| format!("{number:.places$}") == rounded)
+}
+
+#[test]
+fn plop_and_folded_files_of_the_corpus_have_their_independent_totals() {
+    let Some(folder) = corpus() else {
+        eprintln!("SKIPPED: no corpus of real files (set PLOP_CORPUS to its folder)");
+        assert!(std::env::var_os("CI").is_none(), "the corpus is missing");
+        return;
+    };
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for line in manifest.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let (path, format, count) = (fields[0], fields[1], fields[7]);
+        if format != "plop" && !format.starts_with("folded") {
+            continue;
+        }
+        checked += 1;
+        let bytes = std::fs::read(folder.join(path)).unwrap();
+        let options = ReadOptions {
+            name: path,
+            ..ReadOptions::default()
+        };
+        let loaded = read(&bytes, None, &options);
+        if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == path) {
+            match loaded {
+                Err(error) if error.to_string().contains(reason) => {}
+                Err(error) => wrong.push(format!("{path}: refused for another reason: {error}")),
+                Ok(loaded) => wrong.push(format!("{path}: read as {}", loaded.format.name)),
+            }
+            continue;
+        }
+        let expected = match RECOUNTED.iter().find(|(recounted, ..)| *recounted == path) {
+            Some((_, total, _)) => total,
+            None => independent_total(count).expect(path),
+        };
+        match loaded {
+            Err(error) => wrong.push(format!("{path}: {error}")),
+            Ok(loaded) => {
+                let profile = &loaded.profiles[0];
+                let value = profile.default_value;
+                let total = decimal(profile.total(value), profile.values[value].scale);
+                if !rounds_to(&total, expected) {
+                    wrong.push(format!("{path}: total {total}, expected {expected}"));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {checked} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(checked >= 78, "only {checked} files were found");
+}
+
+/// The 2012 profile that came with the original Plop, through folded stacks and back.
+#[test]
+fn the_demo_profile_of_2012_has_2999_samples_in_354_stacks() {
+    let Some(folder) = corpus() else {
+        eprintln!("SKIPPED: no corpus of real files (set PLOP_CORPUS to its folder)");
+        assert!(std::env::var_os("CI").is_none(), "the corpus is missing");
+        return;
+    };
+    let bytes = std::fs::read(folder.join("plop/plop__sample.out")).unwrap();
+    let loaded = read(&bytes, None, &ReadOptions::default()).unwrap();
+    let profile = &loaded.profiles[0];
+    assert_eq!((profile.total(0), profile.samples.len()), (2999, 354));
+    assert_eq!(loaded.notes.count("definition-lines"), 1);
+    // 178 nodes as the original viewer counts them: (file, line, function).
+    assert_eq!(profile.frames.len(), 178);
+}
