@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    Convert(convert::Args),
+    Convert(Box<convert::Args>),
     Merge(merge::Args),
     Info(info::Args),
     Formats(formats::Args),

@@ -15,7 +15,7 @@ use crate::args::{Command, Settings};
 
 pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     match command {
-        Command::Convert(args) => convert::run(args, settings),
+        Command::Convert(args) => convert::run(*args, settings),
         Command::Merge(args) => merge::run(args, settings),
         Command::Info(args) => info::run(args, settings),
         Command::Formats(args) => formats::run(args),

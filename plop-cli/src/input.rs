@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use plop_convert::{Format, Loaded, ReadOptions, find, formats};
 use rayon::prelude::*;
 
@@ -20,7 +21,7 @@ pub(crate) struct InputArgs {
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The format of the input, where its content does not tell
-    #[arg(long, value_name = "FORMAT", value_parser = readable_format)]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(|format| format.read.is_some()))]
     from: Option<&'static Format>,
     /// Add up the counts of a stack that a .plop file lists twice; Python keeps the last
     #[arg(long)]
@@ -147,32 +148,18 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-/// The format of a name, for `--from`.
-pub(crate) fn readable_format(name: &str) -> Result<&'static Format, String> {
-    match find(name) {
-        Some(format) if format.read.is_some() => Ok(format),
-        Some(format) => Err(format!("plop writes {} but does not read it", format.name)),
-        None => Err(unknown_format(name, |format| format.read.is_some())),
-    }
-}
-
-/// The format of a name, for `-f`.
-pub(crate) fn writable_format(name: &str) -> Result<&'static Format, String> {
-    match find(name) {
-        Some(format) if format.write.is_some() => Ok(format),
-        Some(format) => Err(format!("plop reads {} but does not write it", format.name)),
-        None => Err(unknown_format(name, |format| format.write.is_some())),
-    }
-}
-
-fn unknown_format(name: &str, fits: impl Fn(&Format) -> bool) -> String {
-    let names: Vec<&str> = formats()
+/// A parser of format names, for options: the formats that `fits` is true for, by name or alias.
+pub(crate) fn format_parser(
+    fits: fn(&Format) -> bool,
+) -> impl TypedValueParser<Value = &'static Format> {
+    let names = formats()
         .iter()
-        .filter(|f| fits(f))
-        .map(|f| f.name)
-        .collect();
-    format!(
-        "no format is called `{name}`; there are {} (`plop formats` tells more)",
-        names.join(", ")
-    )
+        .filter(move |format| fits(format))
+        .map(|format| {
+            PossibleValue::new(format.name)
+                .aliases(format.aliases)
+                .help(format.about)
+        });
+    PossibleValuesParser::new(names)
+        .try_map(|name| find(&name).ok_or_else(|| format!("no format is called `{name}`")))
 }

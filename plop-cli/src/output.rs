@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use flate2::{Compression, write::GzEncoder};
 use plop_convert::{Format, Prepared, find, for_file, formats};
 
-use crate::input::writable_format;
+use crate::input::format_parser;
 
 /// Where to write, and in which format.
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ pub(crate) struct OutputArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The format to write; without it, the ending of the output's name decides
-    #[arg(short, long, value_name = "FORMAT", value_parser = writable_format)]
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser(|format| format.write.is_some()))]
     pub(crate) format: Option<&'static Format>,
     /// Compress the output with gzip, whatever its name
     #[arg(long)]
@@ -83,7 +83,7 @@ impl Output {
     }
 
     /// The same format and compression, into another file.
-    pub(crate) fn into_file(&self, file: PathBuf) -> Output {
+    pub(crate) fn to_file(&self, file: PathBuf) -> Output {
         Output {
             format: self.format,
             file: Some(file),

@@ -2,6 +2,7 @@
 //!
 //! They are not part of the project. `PLOP_CORPUS` names the folder they are in, `../shared/corpus`
 //! by default; without it the test says so, and fails where `CI` is set.
+#![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
 

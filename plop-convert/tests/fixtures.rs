@@ -2,6 +2,7 @@
 //!
 //! `BLESS=1 cargo test -p plop-convert` writes the dumps anew; their difference is reviewed like
 //! code.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //!
 //! Small fixtures are cut at every byte and changed at every byte, for every format that reads; and
 //! whatever a format reads from them keeps the invariants and can be written by every other.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The laws that hold for every format there is, on profiles made at random and on every fixture.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -25,7 +25,8 @@ impl FrameSet {
 pub enum Granularity {
     /// A function: lines, columns and addresses go.
     Functions,
-    /// A source file: functions become their file, and calls within a file one frame.
+    /// A source file: functions become their file, which is then their name, and calls within a
+    /// file one frame.
     Files,
     /// A line: columns and addresses go.
     Lines,
@@ -183,7 +184,7 @@ impl Profile {
                     Function {
                         name: function.file,
                         system_name: StrId::EMPTY,
-                        file: function.file,
+                        file: StrId::EMPTY,
                         start_line: 0,
                     },
                     Frame {

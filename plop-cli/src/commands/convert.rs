@@ -68,7 +68,14 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             }));
             profiles.extend(input.loaded.profiles);
         }
+        let had_samples = profiles.iter().any(|profile| !profile.samples.is_empty());
         let profiles = args.select.apply(profiles)?;
+        if had_samples && profiles.iter().all(|p| p.samples.is_empty()) && !settings.quiet {
+            eprintln!(
+                "plop: {}: note: the transforms left no samples",
+                output.name()
+            );
+        }
         let mut answer = write(&profiles, &output, args.strict, "plop.convert/1", settings)?;
         if args.json {
             answer["inputs"] = Value::Array(told);
@@ -150,7 +157,7 @@ fn one_each(
                 bail!("two inputs would both become {}", file.display());
             }
             taken.push(file.clone());
-            Ok((output.into_file(file), vec![input]))
+            Ok((output.to_file(file), vec![input]))
         })
         .collect()
 }

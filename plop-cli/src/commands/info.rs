@@ -34,7 +34,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     let mut out = std::io::stdout().lock();
-    for (n, input) in args.input.read_each(settings)?.into_iter().enumerate() {
+    let mut told = 0;
+    for input in args.input.read_each(settings)? {
         match input {
             Err(error) => code = outcome::failed(&error),
             Ok(input) if args.json => {
@@ -43,11 +44,12 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
                 }
             }
             Ok(input) => {
-                if n > 0 {
-                    writeln!(out)?;
-                }
                 for (index, profile) in input.loaded.profiles.iter().enumerate() {
-                    print(&mut out, &input, index, profile)?;
+                    if told > 0 {
+                        writeln!(out)?;
+                    }
+                    told += 1;
+                    print(&mut out, &input, index, profile, settings.color)?;
                 }
             }
         }
@@ -144,10 +146,21 @@ fn number(value: i64, scale: u8) -> Value {
     }
 }
 
-fn print(out: &mut impl Write, input: &Input, index: usize, profile: &Profile) -> Result<()> {
+fn print(
+    out: &mut impl Write,
+    input: &Input,
+    index: usize,
+    profile: &Profile,
+    color: bool,
+) -> Result<()> {
     let summary = Summary::of(profile);
     let meta = &profile.meta;
-    let mut head = format!("{}  {}", input.name, input.loaded.format.name);
+    let (bold, plain) = if color {
+        ("\x1b[1m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
+    let mut head = format!("{bold}{}{plain}  {}", input.name, input.loaded.format.name);
     if input.loaded.profiles.len() > 1 {
         head += &format!("  profile {index} of {}", input.loaded.profiles.len());
     }
@@ -168,7 +181,7 @@ fn print(out: &mut impl Write, input: &Input, index: usize, profile: &Profile) -
             format!("{total}  ({}/{}{mark})", value.kind, value.unit),
         )?;
     }
-    line("samples", profile.samples.len().to_string())?;
+    line("records", profile.samples.len().to_string())?;
     line(
         "stacks",
         format!(

@@ -32,7 +32,7 @@ fn detect(head: &Head) -> Confidence {
     }
     let lines = || head.lines.iter().filter(|line| !line.trim_ascii().is_empty());
     let stacks = lines().filter(|line| reader::ends_in_weights(line, 1)).count();
-    if head.bytes.contains(&0) && stacks == 0 || stacks == 0 || stacks * 2 < lines().count() {
+    if stacks == 0 || stacks * 2 < lines().count() {
         return Confidence::No;
     }
     // One stack a line, and a line for every one of them: nothing else has that.
