@@ -2,12 +2,16 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
 use flate2::{Compression, write::GzEncoder};
 use plop_convert::{Format, Prepared, find, for_file, formats};
 
+use crate::args::Settings;
 use crate::input::format_parser;
+use crate::progress::Progress;
 
 /// Where to write, and in which format.
 #[derive(clap::Args)]
@@ -92,9 +96,13 @@ impl Output {
     }
 
     /// Writes what was prepared; returns how many bytes went out.
-    pub(crate) fn write(&self, prepared: &Prepared) -> Result<u64> {
+    pub(crate) fn write(&self, prepared: &Prepared, settings: &Settings) -> Result<u64> {
+        let bytes = Arc::new(AtomicU64::new(0));
+        // On a terminal, what is written is progress enough.
+        let shown = self.file.is_some() || !io::stdout().is_terminal();
+        let _progress = shown.then(|| Progress::start("writing", &bytes, 0, settings));
         let put = |out: &mut dyn Write| -> io::Result<u64> {
-            let mut counted = Counted { out, bytes: 0 };
+            let mut counted = Counted { out, bytes: &bytes };
             if self.gzip {
                 let mut gzip = GzEncoder::new(&mut counted, Compression::default());
                 prepared.write(&mut gzip)?;
@@ -103,7 +111,7 @@ impl Output {
                 prepared.write(&mut counted)?;
             }
             counted.flush()?;
-            Ok(counted.bytes)
+            Ok(bytes.load(Ordering::Relaxed))
         };
         let written = match &self.file {
             None => put(&mut BufWriter::new(io::stdout().lock())).map_err(anyhow::Error::from),
@@ -162,13 +170,13 @@ fn put_whole(file: &Path, put: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -
 /// Counts the bytes that pass.
 struct Counted<'w> {
     out: &'w mut dyn Write,
-    bytes: u64,
+    bytes: &'w AtomicU64,
 }
 
 impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
-        self.bytes += written as u64;
+        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
         Ok(written)
     }
 

@@ -46,7 +46,12 @@ impl Progress {
             }
             let bar = bar(doing, total);
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                bar.set_position(done.load(Ordering::Relaxed));
+                // What was compressed comes out longer than it went in.
+                let done = done.load(Ordering::Relaxed);
+                if total > 0 {
+                    bar.set_length(total.max(done));
+                }
+                bar.set_position(done);
             }
             bar.finish_and_clear();
         });

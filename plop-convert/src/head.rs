@@ -8,11 +8,12 @@ const HEAD_LINES: usize = 200;
 
 /// The first bytes of an input, already inflated and without a byte order mark, and its first
 /// lines. Made once for all detectors.
+///
+/// The first line is there in full, however long; after it, only lines that end within the head.
 pub struct Head<'a> {
     /// The first bytes.
     pub bytes: &'a [u8],
-    /// The first lines, without their line ends; a line that the head cuts off is not among them,
-    /// unless it is the only one.
+    /// The first lines, without their line ends.
     pub lines: Vec<&'a [u8]>,
     /// Whether the head is the whole input.
     pub whole: bool,
@@ -23,15 +24,16 @@ impl<'a> Head<'a> {
     pub fn of(input: &'a [u8]) -> Self {
         let bytes = &input[..input.len().min(HEAD_BYTES)];
         let whole = bytes.len() == input.len();
-        let mut lines: Vec<&[u8]> = bytes
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-            .take(HEAD_LINES + 1)
-            .collect();
-        let cut_off = !whole || lines.len() > HEAD_LINES;
-        let after_last = lines.last().is_some_and(|line| line.is_empty());
-        if lines.len() > 1 && (cut_off || after_last) {
-            lines.pop();
+        let mut lines = Vec::new();
+        let mut start = 0;
+        while start < bytes.len() && lines.len() < HEAD_LINES {
+            let end = memchr::memchr(b'\n', &input[start..]).map_or(input.len(), |n| start + n);
+            if start > 0 && end > bytes.len() && !whole {
+                break;
+            }
+            let line = &input[start..end];
+            lines.push(line.strip_suffix(b"\r").unwrap_or(line));
+            start = end + 1;
         }
         Head {
             bytes,
@@ -59,6 +61,9 @@ mod tests {
         assert!(head.lines.iter().all(|line| line.len() == 1000));
         assert_eq!(Head::of(b"a\r\n\nb").lines, [&b"a"[..], b"", b"b"]);
         assert_eq!(Head::of(b"a\n").lines, [b"a"]);
-        assert_eq!(Head::of(&[b'x'; 100_000]).lines.len(), 1);
+        let deep = ["x;".repeat(100_000), "y 1\nshort 2\n".into()].concat();
+        let lines = Head::of(deep.as_bytes()).lines;
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].ends_with(b";y 1"));
     }
 }

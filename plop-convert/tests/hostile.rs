@@ -170,7 +170,7 @@ fn a_stack_of_a_million_frames_goes_through_every_format() {
     let mut text = "f;g;".repeat(500_000);
     text.truncate(text.len() - 1);
     text += " 7\n";
-    let profiles = try_read(text.as_bytes(), find("folded")).unwrap();
+    let profiles = try_read(text.as_bytes(), None).unwrap();
     let profile = &profiles[0];
     assert_eq!(profile.stacks.depths().into_iter().max(), Some(1_000_000));
     for format in formats().iter().filter(|format| format.write.is_some()) {
@@ -178,7 +178,7 @@ fn a_stack_of_a_million_frames_goes_through_every_format() {
         format
             .write(&profiles, &mut out, &mut Notes::new())
             .unwrap();
-        let back = try_read(&out, Some(format)).unwrap();
+        let back = try_read(&out, None).unwrap();
         assert_eq!(back[0].stacks.len(), 1_000_001, "{}", format.name);
     }
     assert_eq!(

@@ -295,7 +295,7 @@ fn same_quantities(a: &[ValueType], b: &[ValueType]) -> bool {
 fn as_runs(profile: &Profile, first: u32) -> Profile {
     let mut profile = profile.clone();
     for slice in &mut profile.slices.0 {
-        slice.run += first;
+        slice.run = slice.run.saturating_add(first);
     }
     if profile.slices.is_empty() {
         profile.slices.0.push(Slice {

@@ -58,6 +58,9 @@ pub struct Slice {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Slices(pub Vec<Slice>);
 
+/// The largest number of a run.
+pub(crate) const MAX_RUN: u32 = 999_999_999;
+
 impl Slices {
     /// The slice of an id.
     pub fn get(&self, id: SliceId) -> &Slice {
@@ -76,7 +79,7 @@ impl Slices {
 
     /// How many runs the slices come from.
     pub fn runs(&self) -> u32 {
-        self.0.iter().map(|slice| slice.run + 1).max().unwrap_or(0)
+        (self.0.iter().map(|slice| slice.run.saturating_add(1)).max()).unwrap_or(0)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     Error, Frame, FrameId, Frames, Function, Functions, LabelSets, LabelValue, Mappings, Meta,
-    Result, Samples, Slices, Stacks, StrId, Strings, Threads, ValueType, values::MAX_SCALE,
+    Result, Samples, Slices, Stacks, StrId, Strings, Threads, ValueType, meta::MAX_RUN,
+    values::MAX_SCALE,
 };
 
 /// One profile: the samples of a program's run and everything known about them.
@@ -115,7 +116,7 @@ impl Profile {
     /// 3. Every sample has as many values as there are value types, at least one, and one of them
     ///    is the default; decimal places are at most 18; the magnitudes of each value add up
     ///    within an `i64`, so that no sum of samples can overflow.
-    /// 4. Samples stand in time order if they have times.
+    /// 4. Samples stand in time order if they have times; runs are numbered up to 999,999,999.
     ///
     /// # Errors
     /// The first invariant that does not hold, in words.
@@ -219,6 +220,12 @@ impl Profile {
     }
 
     fn check_samples(&self) -> Result<()> {
+        if let Some(slice) = self.slices.0.iter().find(|slice| slice.run > MAX_RUN) {
+            return Err(Error::new(format!(
+                "a slice of run {}; runs go up to {MAX_RUN}",
+                slice.run
+            )));
+        }
         let mut last = i64::MIN;
         for (row, sample) in self.samples.iter().enumerate() {
             let known = sample.stack.index() < self.stacks.len()
@@ -298,6 +305,17 @@ mod tests {
             });
         }
         assert!(refusal(&profile).contains("sample 3 is earlier"));
+    }
+
+    #[test]
+    fn runs_have_sensible_numbers() {
+        let mut profile = one_sample(&[1]);
+        profile.slices.0.push(crate::Slice {
+            run: u32::MAX,
+            ..crate::Slice::default()
+        });
+        assert!(refusal(&profile).contains("run 4294967295"));
+        assert_eq!(profile.slices.runs(), u32::MAX);
     }
 
     #[test]

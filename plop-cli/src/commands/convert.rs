@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use crate::args::Settings;
 use crate::input::{Input, InputArgs};
 use crate::output::{Output, OutputArgs};
+use crate::progress::Progress;
 use crate::report;
 use crate::select::SelectArgs;
 
@@ -69,7 +71,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             profiles.extend(input.loaded.profiles);
         }
         let had_samples = profiles.iter().any(|profile| !profile.samples.is_empty());
-        let profiles = args.select.apply(profiles)?;
+        let profiles = {
+            let _progress = Progress::start("transforming", &Arc::default(), 0, settings);
+            args.select.apply(profiles)?
+        };
         if had_samples && profiles.iter().all(|p| p.samples.is_empty()) && !settings.quiet {
             eprintln!(
                 "plop: {}: note: the transforms left no samples",
@@ -109,7 +114,7 @@ pub(crate) fn write(
             lost.join("; ")
         );
     }
-    let bytes = output.write(&prepared)?;
+    let bytes = output.write(&prepared, settings)?;
     if settings.verbose {
         eprintln!(
             "plop: {name}: {bytes} bytes written in {:.3} s",
