@@ -25,6 +25,12 @@ pub(crate) struct OutputArgs {
     /// Compress the output with gzip, whatever its name
     #[arg(long)]
     gzip: bool,
+    /// Fail with exit code 2, and write nothing, if anything is lost or changed
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print what was read, written and lost as JSON on stdout (needs -o FILE)
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Where output goes, settled.
@@ -59,6 +65,11 @@ impl OutputArgs {
                 .as_ref()
                 .is_some_and(|file| file.extension().is_some_and(|end| end == "gz"));
         let asked_for_stdout = self.output.is_some();
+        if self.json && file.is_none() {
+            bail!(
+                "--json prints its answer on stdout, so the profile must go elsewhere (name a file with -o)"
+            );
+        }
         if file.is_none() && gzip && !asked_for_stdout && io::stdout().is_terminal() {
             bail!(
                 "compressed output is not for a terminal (name a file with -o, or -o - to insist)"

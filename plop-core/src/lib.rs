@@ -42,12 +42,14 @@ mod ids;
 mod keeping;
 mod measure;
 mod meta;
+mod names;
 mod notes;
 mod profile;
 mod samples;
 mod stacks;
 mod strings;
 mod table;
+mod threads;
 mod transform;
 mod values;
 
@@ -64,7 +66,7 @@ pub use meta::{
 pub use notes::{Note, Notes};
 pub use profile::Profile;
 pub use samples::{Sample, Samples};
-pub use stacks::Stacks;
+pub use stacks::{Children, Stacks};
 pub use strings::Strings;
 pub use transform::{FrameSet, Granularity};
 pub use values::{MAX_SCALE, ValueType, amount, decimal, duration, nanoseconds_in};

@@ -96,7 +96,7 @@ impl Profile {
     fn by_key(&self, keys: &[usize], len: usize, value: usize) -> Measures {
         let selfs = self.selfs(value);
         let totals = self.totals(value);
-        let children = Children::of(self);
+        let children = self.stacks.children();
         let mut measures = vec![Measure::default(); len];
         let mut standing = vec![0u32; len];
         let mut path: Vec<(StackId, usize)> = vec![(StackId::ROOT, 0)];
@@ -120,39 +120,6 @@ impl Profile {
             }
         }
         measures
-    }
-}
-
-/// The children of every node, in the order of their ids.
-pub(crate) struct Children {
-    starts: Vec<u32>,
-    nodes: Vec<StackId>,
-}
-
-impl Children {
-    pub(crate) fn of(profile: &Profile) -> Self {
-        let len = profile.stacks.len();
-        let mut starts = vec![0u32; len + 1];
-        for (_, parent, _) in profile.stacks.iter() {
-            starts[parent.index() + 1] += 1;
-        }
-        for n in 0..len {
-            starts[n + 1] += starts[n];
-        }
-        let mut fill = starts.clone();
-        let mut nodes = vec![StackId::ROOT; len.saturating_sub(1)];
-        for (stack, parent, _) in profile.stacks.iter() {
-            let slot = &mut fill[parent.index()];
-            nodes[*slot as usize] = stack;
-            *slot += 1;
-        }
-        Children { starts, nodes }
-    }
-
-    /// Child `n` of a node.
-    pub(crate) fn get(&self, node: StackId, n: usize) -> Option<StackId> {
-        let at = self.starts[node.index()] as usize + n;
-        (at < self.starts[node.index() + 1] as usize).then(|| self.nodes[at])
     }
 }
 

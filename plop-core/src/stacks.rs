@@ -241,6 +241,28 @@ impl Stacks {
         })
     }
 
+    /// The children of every node, in the order of their ids.
+    pub fn children(&self) -> Children {
+        let len = self.nodes.len();
+        let mut starts = vec![0u32; len + 1];
+        for (_, parent, _) in self.iter() {
+            starts[parent.index() + 1] += 1;
+        }
+        for n in 0..len {
+            starts[n + 1] += starts[n];
+        }
+        // Filling moves each start to where the next node's is; shifting by one puts them back.
+        let mut nodes = vec![StackId::ROOT; len - 1];
+        for (stack, parent, _) in self.iter() {
+            let slot = &mut starts[parent.index()];
+            nodes[*slot as usize] = stack;
+            *slot += 1;
+        }
+        starts.rotate_right(1);
+        starts[0] = 0;
+        Children { starts, nodes }
+    }
+
     /// How many frames each node's stack has.
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0u32; self.nodes.len()];
@@ -295,6 +317,32 @@ impl Stacks {
 
     pub(crate) fn is_full(&self) -> bool {
         self.full
+    }
+}
+
+/// The children of every node of a trie, for walks from the root. Walk with a list of open nodes, not
+/// by recursion.
+pub struct Children {
+    starts: Vec<u32>,
+    nodes: Vec<StackId>,
+}
+
+impl Children {
+    /// Child `n` of a node, from 0.
+    #[inline]
+    pub fn get(&self, node: StackId, n: usize) -> Option<StackId> {
+        let at = self.starts[node.index()] as usize + n;
+        (at < self.starts[node.index() + 1] as usize).then(|| self.nodes[at])
+    }
+
+    /// Sorts the children of every node by a key.
+    pub fn sort_by_key<Key: Ord>(&mut self, key: impl Fn(StackId) -> Key) {
+        for bounds in self.starts.windows(2) {
+            let siblings = &mut self.nodes[bounds[0] as usize..bounds[1] as usize];
+            if siblings.len() > 1 {
+                siblings.sort_unstable_by_key(|stack| key(*stack));
+            }
+        }
     }
 }
 
@@ -364,6 +412,22 @@ mod tests {
             stacks.iter().collect::<Vec<_>>()
         );
         assert!(went.iter().enumerate().all(|(n, id)| id.index() == n));
+    }
+
+    #[test]
+    fn children_are_listed_and_sorted() {
+        let mut stacks = Stacks::new();
+        let a = stacks.push(StackId::ROOT, frame(5));
+        let b = stacks.push(StackId::ROOT, frame(3));
+        let c = stacks.push(a, frame(3));
+        let mut children = stacks.children();
+        let list = |children: &Children, node| -> Vec<_> {
+            (0..).map_while(|n| children.get(node, n)).collect()
+        };
+        assert_eq!(list(&children, StackId::ROOT), [a, b]);
+        assert_eq!((list(&children, a), list(&children, c)), (vec![c], vec![]));
+        children.sort_by_key(|stack| stacks.frame(stack));
+        assert_eq!(list(&children, StackId::ROOT), [b, a]);
     }
 
     #[test]

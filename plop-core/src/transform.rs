@@ -5,13 +5,13 @@
 //! names are matched (regular expressions, globs) is the caller's business.
 
 use crate::{
-    Error, Frame, FrameId, FrameKind, Function, LabelSetId, LabelValue, Profile, Result, Sample,
-    Samples, SliceId, StackId, StrId, Thread, ThreadId,
+    Error, Frame, FrameId, Function, LabelSetId, LabelValue, Profile, Result, Sample, SliceId,
+    StackId, StrId,
 };
 
 /// Some of the frames of one profile.
 #[derive(Clone, Debug)]
-pub struct FrameSet(Vec<bool>);
+pub struct FrameSet(pub(crate) Vec<bool>);
 
 impl FrameSet {
     #[inline]
@@ -84,24 +84,6 @@ impl Profile {
         self.rewritten(|caller, frame| {
             let same = caller.is_some_and(|c| function[c.index()] == function[frame.index()]);
             (!same).then_some(frame)
-        })
-    }
-
-    /// Only the samples of threads that `keep` is true for. It is given the thread's name and its
-    /// id; where a root frame names the thread instead, that frame's name and 0.
-    pub fn by_thread(self, mut keep: impl FnMut(&[u8], i64) -> bool) -> Profile {
-        let kept: Vec<bool> = (self.threads.iter())
-            .map(|(_, thread)| keep(self.strings.get(thread.name), thread.tid))
-            .collect();
-        let roots: Vec<bool> = (self.frames.iter())
-            .map(|(id, frame)| frame.kind == FrameKind::Thread && keep(self.name_of(id), 0))
-            .collect();
-        let mut in_root = vec![false; self.stacks.len()];
-        for (stack, parent, frame) in self.stacks.iter() {
-            in_root[stack.index()] = in_root[parent.index()] || roots[frame.index()];
-        }
-        self.retain(|sample| {
-            in_root[sample.stack.index()] || sample.thread.is_some_and(|id| kept[id.index()])
         })
     }
 
@@ -201,129 +183,6 @@ impl Profile {
         }
     }
 
-    /// With every sample's thread as root frames of its stack, the process first where it is known,
-    /// instead of in a column: what formats without threads can show.
-    pub fn threads_to_roots(mut self) -> Profile {
-        if !self.samples.have_threads() {
-            return self;
-        }
-        let mut stacks = crate::Stacks::new();
-        let mut roots: Vec<Option<StackId>> = vec![None; self.threads.len()];
-        let several = {
-            let mut pids: Vec<i64> = self.threads.iter().map(|(_, t)| t.pid).collect();
-            pids.sort_unstable();
-            pids.dedup();
-            pids.len() > 1
-        };
-        // The part of the trie under each root is built as samples ask for it.
-        let mut went: hashbrown::HashMap<(StackId, StackId), StackId, foldhash::fast::RandomState> =
-            hashbrown::HashMap::default();
-        let mut path = Vec::new();
-        let mut moved = Samples::new(self.values.len());
-        for row in 0..self.samples.len() {
-            let sample = self.samples.get(row);
-            let root = match sample.thread {
-                None => StackId::ROOT,
-                Some(id) => match roots[id.index()] {
-                    Some(root) => root,
-                    None => {
-                        let thread = *self.threads.get(id);
-                        let mut root = StackId::ROOT;
-                        for (text, kind) in
-                            thread_frames(self.strings.get(thread.name), thread, several)
-                        {
-                            let name = self.strings.intern(text.as_slice());
-                            let function = self.functions.intern(Function {
-                                name,
-                                system_name: StrId::EMPTY,
-                                file: StrId::EMPTY,
-                                start_line: 0,
-                            });
-                            let frame = self.frames.intern(Frame {
-                                kind,
-                                ..Frame::of(function)
-                            });
-                            root = stacks.push(root, frame);
-                        }
-                        roots[id.index()] = Some(root);
-                        root
-                    }
-                },
-            };
-            let mut at = sample.stack;
-            let mut place = root;
-            path.clear();
-            while let Some(frame) = self.stacks.frame(at) {
-                if let Some(known) = went.get(&(root, at)) {
-                    place = *known;
-                    break;
-                }
-                path.push((at, frame));
-                at = self.stacks.parent(at);
-            }
-            while let Some((old, frame)) = path.pop() {
-                place = stacks.push(place, frame);
-                went.insert((root, old), place);
-            }
-            moved.push(Sample {
-                stack: place,
-                thread: None,
-                ..sample
-            });
-        }
-        self.samples = moved;
-        self.stacks = stacks;
-        self.compact()
-    }
-
-    /// Without threads: the samples of all threads together, root frames that name a thread or a
-    /// process left out.
-    pub fn without_threads(mut self) -> Profile {
-        let named: Vec<bool> = (self.frames.iter())
-            .map(|(_, frame)| matches!(frame.kind, FrameKind::Thread | FrameKind::Process))
-            .collect();
-        let stride = self.values.len();
-        self.samples = self.samples.filter_map(stride, |sample, _| {
-            Some(Sample {
-                thread: None,
-                ..sample
-            })
-        });
-        self.hide(&FrameSet(named)).summed()
-    }
-
-    /// With whatever folded stacks cannot write in a name percent-encoded: `;`, line ends, `%`
-    /// itself, spaces at either end, and brackets or a number that would be read as a place, a mark
-    /// or a count. [`Profile::unescaped`] turns it back.
-    pub fn escaped(self) -> Profile {
-        self.with_names(escape_name)
-    }
-
-    /// With every `%` and two hexadecimal digits in a name as the byte they stand for.
-    pub fn unescaped(self) -> Profile {
-        self.with_names(unescape_name)
-    }
-
-    /// With every function name and file as `to` returns it.
-    fn with_names(mut self, to: impl Fn(&[u8]) -> Vec<u8>) -> Profile {
-        let strings: Vec<StrId> = (0..self.strings.len())
-            .map(|n| {
-                let text = to(self.strings.get(StrId::new(n)));
-                self.strings.intern(&text)
-            })
-            .collect();
-        let profile = self.with_frames(|profile, id| {
-            let function = *profile.function_of(id);
-            let function = Function {
-                name: strings[function.name.index()],
-                file: strings[function.file.index()],
-                ..function
-            };
-            (function, *profile.frames.get(id))
-        });
-        profile.compact()
-    }
-
     /// The profile with its trie rewritten by `keep`, see [`Stacks::rewrite`](crate::Stacks::rewrite).
     pub fn rewritten(
         self,
@@ -367,95 +226,15 @@ impl Profile {
         }
         holds
     }
-
-    /// How many threads the profile tells apart: threads of samples, and root frames that name one.
-    pub fn thread_count(&self) -> usize {
-        let mut seen: Vec<ThreadId> = self.samples.iter().filter_map(|s| s.thread).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        let roots = (self.stacks.iter())
-            .filter(|(_, _, frame)| self.frames.get(*frame).kind == FrameKind::Thread)
-            .count();
-        seen.len() + roots
-    }
-}
-
-/// A name as [`Profile::escaped`] writes it.
-fn escape_name(name: &[u8]) -> Vec<u8> {
-    let ends_in = |byte| name.last() == Some(&byte);
-    let last_space = name.iter().rposition(|b| *b == b' ');
-    let number_last = last_space.is_some_and(|space| {
-        let digits = &name[space + 1..];
-        !digits.is_empty()
-            && digits
-                .iter()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
-    });
-    let mut out = Vec::with_capacity(name.len());
-    for (n, byte) in name.iter().enumerate() {
-        let at_end = n == 0 || n + 1 == name.len();
-        let encode = match byte {
-            b'%' | b';' | 0..=0x1f | 0x7f => true,
-            b' ' => at_end || (number_last && Some(n) == last_space),
-            b'(' | b')' => ends_in(b')'),
-            b'[' | b']' => ends_in(b']'),
-            _ => false,
-        };
-        match encode {
-            true => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-            false => out.push(*byte),
-        }
-    }
-    out
-}
-
-fn unescape_name(name: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = after
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let hex = digits.filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) if byte == b'%' => {
-                out.push(decoded);
-                rest = &after[2..];
-            }
-            _ => {
-                out.push(byte);
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
-/// The frames that stand for a thread: `process 12` where there are several, `thread (34): name`.
-fn thread_frames(name: &[u8], thread: Thread, several: bool) -> Vec<(Vec<u8>, FrameKind)> {
-    let mut frames = Vec::new();
-    if several {
-        frames.push((
-            format!("process {}", thread.pid).into_bytes(),
-            FrameKind::Process,
-        ));
-    }
-    let mut text = format!("thread ({})", thread.tid).into_bytes();
-    if !name.is_empty() {
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(name);
-    }
-    frames.push((text, FrameKind::Thread));
-    frames
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::ValueType;
 
     /// Stacks given as `a;b;c`, root first, each with a weight.
-    fn profile(stacks: &[(&str, i64)]) -> Profile {
+    pub(crate) fn profile(stacks: &[(&str, i64)]) -> Profile {
         let mut profile = Profile::new(vec![ValueType::samples()]);
         for (text, weight) in stacks {
             let mut at = StackId::ROOT;
@@ -473,7 +252,7 @@ mod tests {
     }
 
     /// The summed stacks of a profile as text, root first.
-    fn folded(profile: Profile) -> Vec<String> {
+    pub(crate) fn folded(profile: Profile) -> Vec<String> {
         let profile = profile.summed();
         profile.check().unwrap();
         let mut lines: Vec<String> = (profile.samples.iter())
@@ -563,73 +342,11 @@ mod tests {
     }
 
     #[test]
-    fn escaping_is_undone_by_unescaping() {
-        for name in [
-            "a;b",
-            "100%",
-            "%41",
-            " x ",
-            "f (x.py:3)",
-            "read_[k]",
-            "worker 5",
-            "a\nb\r",
-            "",
-            "é",
-            "thread (5)",
-        ] {
-            let escaped = escape_name(name.as_bytes());
-            assert!(
-                !escaped.contains(&b';') && !escaped.contains(&b'\n'),
-                "{name}"
-            );
-            assert_eq!(unescape_name(&escaped), name.as_bytes());
-        }
-        assert_eq!(
-            escape_name(b"operator()(int) const"),
-            b"operator()(int) const"
-        );
-        assert_eq!(folded(profile(&[("a%3Bb", 1)]).unescaped()), ["a;b 1"]);
-        assert_eq!(folded(profile(&[("a%", 1)]).escaped()), ["a%25 1"]);
-    }
-
-    #[test]
     fn what_is_not_used_any_more_is_gone() {
         let set = named(&sample(), "read");
         let focused = sample().focus(&set);
         assert_eq!(focused.functions.len(), 3);
         assert_eq!(focused.stacks.len(), 4);
         assert!(focused.strings.iter().all(|(_, text)| text != b"work"));
-    }
-
-    #[test]
-    fn threads_become_roots_and_go() {
-        let mut threaded = profile(&[("main;f", 1)]);
-        let name = threaded.strings.intern(b"io");
-        let thread = threaded.threads.intern(Thread {
-            pid: 0,
-            tid: 7,
-            name,
-        });
-        let stack = threaded.samples.get(0).stack;
-        threaded.samples.push(Sample {
-            thread: Some(thread),
-            ..Sample::of(stack, &[2])
-        });
-        let roots = threaded.clone().threads_to_roots();
-        assert_eq!(roots.thread_count(), 1);
-        assert_eq!(
-            folded(roots.clone()),
-            ["main;f 1", "thread (7): io;main;f 2"]
-        );
-        assert_eq!(
-            folded(roots.clone().by_thread(|n, _| n.ends_with(b"io"))),
-            ["thread (7): io;main;f 2"]
-        );
-        assert_eq!(
-            folded(threaded.clone().by_thread(|_, tid| tid == 7)),
-            ["main;f 2"]
-        );
-        assert_eq!(folded(roots.without_threads()), ["main;f 3"]);
-        assert_eq!(folded(threaded.without_threads()), ["main;f 3"]);
     }
 }

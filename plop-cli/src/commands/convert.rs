@@ -32,12 +32,6 @@ pub(crate) struct Args {
     input: InputArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Fail with exit code 2, and write nothing, if anything is lost or changed
-    #[arg(long)]
-    strict: bool,
-    /// Print what was read, written and lost as JSON on stdout (needs -o FILE)
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     select: SelectArgs,
 }
@@ -45,11 +39,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let folder = args.output.output.clone().filter(|path| is_folder(path));
     let output = args.output.settle(None)?;
-    if args.json && output.file.is_none() {
-        bail!(
-            "--json prints its answer on stdout, so the profile must go elsewhere (name a file with -o)"
-        );
-    }
     let inputs = args.input.read_all(settings)?;
     for input in &inputs {
         report::print_notes(&input.name, &input.loaded.notes, settings);
@@ -81,8 +70,14 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
                 output.name()
             );
         }
-        let mut answer = write(&profiles, &output, args.strict, "plop.convert/1", settings)?;
-        if args.json {
+        let mut answer = write(
+            &profiles,
+            &output,
+            args.output.strict,
+            "plop.convert/1",
+            settings,
+        )?;
+        if args.output.json {
             answer["inputs"] = Value::Array(told);
             println!("{answer}");
         }

@@ -26,21 +26,10 @@ pub(crate) struct Args {
     input: InputArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Fail with exit code 2, and write nothing, if anything is lost or changed
-    #[arg(long)]
-    strict: bool,
-    /// Print what was read, written and lost as JSON on stdout (needs -o FILE)
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let output = args.output.settle(Some("plop"))?;
-    if args.json && output.file.is_none() {
-        anyhow::bail!(
-            "--json prints its answer on stdout, so the profile must go elsewhere (name a file with -o)"
-        );
-    }
     let inputs = args.input.read_all(settings)?;
     let mut told: Vec<Value> = Vec::new();
     let mut runs = Vec::new();
@@ -59,8 +48,14 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let mut notes = Notes::new();
     let merged = merge(&runs, &mut notes).context("cannot merge")?;
     report::print_notes("merge", &notes, settings);
-    let mut answer = convert::write(&[merged], &output, args.strict, "plop.merge/1", settings)?;
-    if args.json {
+    let mut answer = convert::write(
+        &[merged],
+        &output,
+        args.output.strict,
+        "plop.merge/1",
+        settings,
+    )?;
+    if args.output.json {
         answer["inputs"] = Value::Array(told);
         answer["merge_notes"] = report::notes_json(&notes);
         println!("{answer}");

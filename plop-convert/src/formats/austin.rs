@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 use plop_core::{
-    Attribute, Error, Features, Frame, FrameKind, Function, Meta, Notes, Period, Place, Profile,
+    Attribute, Error, Features, Frame, FrameKind, Meta, Notes, Period, Place, Profile,
     Result, Sample, StackId, StrId, Thread, ThreadId, ValueType, quoted,
 };
 
@@ -185,14 +185,7 @@ fn frame_of(profile: &mut Profile, text: &[u8]) -> plop_core::FrameId {
         true => FrameKind::Unknown,
         false => FrameKind::Python,
     };
-    let name = profile.strings.intern(name);
-    let file = profile.strings.intern(file);
-    let function = profile.functions.intern(Function {
-        name,
-        system_name: StrId::EMPTY,
-        file,
-        start_line: 0,
-    });
+    let function = profile.function(name, file);
     profile.frames.intern(Frame {
         line,
         kind,

@@ -5,6 +5,7 @@
 
 mod extras;
 mod fit;
+mod header;
 mod json;
 mod read;
 mod write;

@@ -1,7 +1,7 @@
 //! A frame as folded stacks write it: `name (file:line)_[k]_[i]`, or a root frame that names a
 //! thread or a process.
 
-use plop_core::{Frame, FrameId, FrameKind, Function, Profile, StrId};
+use plop_core::{Frame, FrameId, FrameKind, Profile};
 
 /// What the text of a frame says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,14 +80,7 @@ pub(crate) fn render(profile: &Profile, id: FrameId, out: &mut Vec<u8>) {
 
 /// The id of the frame that a text means.
 pub(crate) fn intern(profile: &mut Profile, text: FrameText) -> FrameId {
-    let name = profile.strings.intern(text.name);
-    let file = profile.strings.intern(text.file);
-    let function = profile.functions.intern(Function {
-        name,
-        system_name: StrId::EMPTY,
-        file,
-        start_line: 0,
-    });
+    let function = profile.function(text.name, text.file);
     profile.frames.intern(Frame {
         line: text.line,
         inlined: text.inlined,

@@ -21,7 +21,14 @@ pub(crate) fn write(
 ) -> io::Result<()> {
     let texts = Texts::of(profile);
     let sums = Sums::of(profile);
-    let children = SortedChildren::of(profile, &texts);
+    let ranks = texts.ranks();
+    let mut children = profile.stacks.children();
+    children.sort_by_key(|stack| {
+        profile
+            .stacks
+            .frame(stack)
+            .map(|frame| ranks[frame.index()])
+    });
     let mut buffer = Vec::with_capacity(2 * BUFFER);
     let mut path = Vec::new();
     let mut open = vec![(StackId::ROOT, 0usize, 0usize)];
@@ -174,50 +181,4 @@ fn push_number(value: i64, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     out.extend_from_slice(&digits[at..]);
-}
-
-/// The children of every node, sorted by their texts.
-struct SortedChildren {
-    starts: Vec<u32>,
-    nodes: Vec<StackId>,
-}
-
-impl SortedChildren {
-    fn of(profile: &Profile, texts: &Texts) -> Self {
-        let ranks = texts.ranks();
-        let len = profile.stacks.len();
-        let mut starts = vec![0u32; len + 1];
-        for (_, parent, _) in profile.stacks.iter() {
-            starts[parent.index() + 1] += 1;
-        }
-        for n in 0..len {
-            starts[n + 1] += starts[n];
-        }
-        // Filling moves each start to the next node's; shifting by one puts them back.
-        let mut nodes = vec![StackId::ROOT; len - 1];
-        for (stack, parent, _) in profile.stacks.iter() {
-            let slot = &mut starts[parent.index()];
-            nodes[*slot as usize] = stack;
-            *slot += 1;
-        }
-        starts.rotate_right(1);
-        starts[0] = 0;
-        let rank = |stack: &StackId| {
-            let frame = profile.stacks.frame(*stack);
-            frame.map_or(0, |frame| ranks[frame.index()])
-        };
-        for n in 0..len {
-            let siblings = &mut nodes[starts[n] as usize..starts[n + 1] as usize];
-            if siblings.len() > 1 {
-                siblings.sort_unstable_by_key(rank);
-            }
-        }
-        SortedChildren { starts, nodes }
-    }
-
-    #[inline]
-    fn get(&self, node: StackId, n: usize) -> Option<StackId> {
-        let at = self.starts[node.index()] as usize + n;
-        (at < self.starts[node.index() + 1] as usize).then(|| self.nodes[at])
-    }
 }

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use plop_core::{FrameId, Notes, Profile};
 
-use super::extras::KNOWN_KEYS;
+use super::header::KNOWN_KEYS;
 
 /// The profile with frames of the same file, line and function made one, and without keys of
 /// others' that mean something of ours; `None` when there are none of either.

@@ -80,6 +80,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// A value that was not yet looked at.
+pub(super) fn of<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> serde_json::Result<T> {
+    serde_json::from_str(raw.get())
+}
+
+/// An error of serde_json without its place, which is one inside a line.
+pub(super) fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at line ") {
+        Some((text, _)) => text.into(),
+        None => text,
+    }
+}
+
 /// A value of a free key.
 pub(super) fn attribute(raw: &RawValue) -> Attribute {
     let json = raw.get();

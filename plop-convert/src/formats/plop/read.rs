@@ -7,7 +7,8 @@ use plop_core::{
 };
 
 use super::MARK;
-use super::extras::{self, Header};
+use super::extras;
+use super::header::{self, Header};
 use crate::format::ReadOptions;
 use crate::formats::collapsed::weight::{self, NoWeight, Places, Weight};
 use crate::formats::python::Scanner;
@@ -18,7 +19,7 @@ const CAP: usize = 50;
 pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
     let first_line = text.split(|b| *b == b'\n').next().unwrap_or(b"");
     let header = match first_line.strip_prefix(MARK) {
-        Some(json) => Some(extras::header(json, notes)?),
+        Some(json) => Some(header::read(json, notes)?),
         None => None,
     };
     let mut scanner = Scanner::new(text);
@@ -218,14 +219,7 @@ fn line_number(digits: &[u8]) -> Option<i64> {
 
 /// The frame of a file, line and function.
 pub(super) fn frame(profile: &mut Profile, file: &[u8], line: i64, name: &[u8]) -> FrameId {
-    let name = profile.strings.intern(name);
-    let file = profile.strings.intern(file);
-    let function = profile.functions.intern(Function {
-        name,
-        system_name: StrId::EMPTY,
-        file,
-        start_line: 0,
-    });
+    let function = profile.function(name, file);
     profile.frames.intern(Frame { line, ..Frame::of(function) })
 }
 

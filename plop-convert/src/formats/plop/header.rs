@@ -1,0 +1,199 @@
+//! The header of a version 2 file: the JSON behind `# plop 2` in its first line.
+
+use plop_core::{Attributes, Error, Meta, Notes, Period, Result, Ticks, ValueType};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{Members, Text, attribute, of, plain};
+
+/// The keys of the header that mean something to this version.
+pub(super) const KNOWN_KEYS: [&str; 25] = [
+    "build",
+    "clock",
+    "command",
+    "comments",
+    "cpu_ns",
+    "default",
+    "doc_url",
+    "drop_frames",
+    "duration_ns",
+    "empty_stack",
+    "host",
+    "keep_frames",
+    "lines",
+    "mappings",
+    "name",
+    "period",
+    "period_ns",
+    "prefixes",
+    "runtime",
+    "started",
+    "threads",
+    "ticks",
+    "values",
+    "wall_ns",
+    "work",
+];
+
+/// What the first line says.
+#[derive(Default)]
+pub(super) struct Header {
+    pub(super) values: Vec<ValueType>,
+    pub(super) default_value: usize,
+    pub(super) empty_stack: Option<(Text, i64, Text)>,
+    /// Whether the dictionary's lines are those of definitions.
+    pub(super) definition_lines: bool,
+    /// Thread id, name, process id.
+    pub(super) threads: Vec<(i64, Text, i64)>,
+    /// File, build id, start, limit, offset.
+    pub(super) mappings: Vec<(Text, Text, u64, u64, u64)>,
+    pub(super) meta: Meta,
+}
+
+/// Reads the JSON of the first line.
+pub(super) fn read(json: &[u8], notes: &mut Notes) -> Result<Header> {
+    let broken = |error: serde_json::Error| {
+        Error::new(format!("the header is not JSON: {}", plain(&error)))
+            .at_line(1, (super::MARK.len() + error.column()) as u64)
+    };
+    let json = match json.trim_ascii() {
+        b"" => &b"{}"[..],
+        json => json,
+    };
+    let Members(members) = serde_json::from_slice(json).map_err(broken)?;
+    let mut header = Header {
+        values: vec![ValueType::samples()],
+        ..Header::default()
+    };
+    let mut period_ns = None;
+    for (key, raw) in members {
+        let known = header.member(&key, raw, &mut period_ns).map_err(|error| {
+            Error::new(format!("header key `{key}`: {}", plain(&error)))
+                .at_line(1, 0)
+        })?;
+        if !known {
+            header.meta.extra.push((key, attribute(raw)));
+        }
+    }
+    if header.values.is_empty() || header.default_value >= header.values.len() {
+        return Err(Error::new("header key `values`: there must be one, and the default among them")
+            .at_line(1, 0));
+    }
+    if let Some(every) = period_ns {
+        let of = ValueType::new(&header.values[0].kind, "nanoseconds");
+        header.meta.period = Some(Period { of, every });
+    }
+    if !header.meta.extra.is_empty() {
+        notes.add_many("unknown-key", header.meta.extra.len() as u64, None, || {
+            "keys of the header that this version does not know are kept as they came".into()
+        });
+    }
+    Ok(header)
+}
+
+impl Header {
+    /// Takes in one key; says whether it is known.
+    fn member(
+        &mut self,
+        key: &str,
+        raw: &RawValue,
+        period_ns: &mut Option<i64>,
+    ) -> serde_json::Result<bool> {
+        let meta = &mut self.meta;
+        let text = || -> serde_json::Result<String> { Ok(of::<Text>(raw)?.lossy()) };
+        let texts = || -> serde_json::Result<Vec<String>> {
+            Ok(of::<Vec<Text>>(raw)?.iter().map(Text::lossy).collect())
+        };
+        match key {
+            "values" => {
+                let values: Vec<(Text, Text, u8)> = lists(raw)?;
+                self.values = values
+                    .into_iter()
+                    .map(|(kind, unit, scale)| ValueType {
+                        scale,
+                        ..ValueType::new(&kind.lossy(), &unit.lossy())
+                    })
+                    .collect();
+            }
+            "default" => self.default_value = of(raw)?,
+            "empty_stack" => self.empty_stack = Some(of(raw)?),
+            "lines" => self.definition_lines = text()? == "definition",
+            "threads" => self.threads = lists(raw)?,
+            "mappings" => self.mappings = of(raw)?,
+            "name" => meta.name = text()?,
+            "clock" => meta.clock = text()?,
+            "period_ns" => *period_ns = Some(of(raw)?),
+            "period" => {
+                let (kind, unit, every): (Text, Text, i64) = of(raw)?;
+                let of = ValueType::new(&kind.lossy(), &unit.lossy());
+                meta.period = Some(Period { of, every });
+            }
+            "started" => meta.start_ns = Some(started(&text()?)?),
+            "duration_ns" => meta.duration_ns = of(raw)?,
+            "cpu_ns" => meta.cpu_ns = of(raw)?,
+            "wall_ns" => meta.wall_ns = of(raw)?,
+            "ticks" => {
+                #[derive(Deserialize, Default)]
+                #[serde(default)]
+                struct Counts {
+                    asked: i64,
+                    delivered: i64,
+                    dropped: i64,
+                }
+                let counts: Counts = of(raw)?;
+                meta.ticks = Some(Ticks {
+                    asked: counts.asked,
+                    delivered: counts.delivered,
+                    dropped: counts.dropped,
+                });
+            }
+            "work" => {
+                let Members(counters) = of(raw)?;
+                for (counter, amount) in counters {
+                    meta.work.push((counter, of(amount)?));
+                }
+            }
+            "command" => meta.command = texts()?,
+            "prefixes" => meta.prefixes = texts()?,
+            "comments" => meta.comments = texts()?,
+            "runtime" => meta.runtime = text()?,
+            "drop_frames" => meta.drop_frames = text()?,
+            "keep_frames" => meta.keep_frames = text()?,
+            "doc_url" => meta.doc_url = text()?,
+            "host" => meta.host = attributes(raw)?,
+            "build" => meta.build = attributes(raw)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// A list of lists of two or three, the third being 0 where there are two.
+fn lists<A, B, C>(raw: &RawValue) -> serde_json::Result<Vec<(A, B, C)>>
+where
+    A: for<'a> Deserialize<'a>,
+    B: for<'a> Deserialize<'a>,
+    C: for<'a> Deserialize<'a> + Default,
+{
+    let items: Vec<&RawValue> = of(raw)?;
+    items
+        .into_iter()
+        .map(|item| match of::<(A, B)>(item) {
+            Ok((a, b)) => Ok((a, b, C::default())),
+            Err(_) => of(item),
+        })
+        .collect()
+}
+
+fn attributes(raw: &RawValue) -> serde_json::Result<Attributes> {
+    let Members(members) = of(raw)?;
+    Ok(members.into_iter().map(|(key, raw)| (key, attribute(raw))).collect())
+}
+
+fn started(text: &str) -> serde_json::Result<i64> {
+    use serde::de::Error as _;
+    let time: jiff::Timestamp = text.parse().map_err(serde_json::Error::custom)?;
+    i64::try_from(time.as_nanosecond())
+        .map_err(|_| serde_json::Error::custom("a time outside 1677 to 2262"))
+}
+
