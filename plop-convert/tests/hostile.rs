@@ -209,6 +209,20 @@ fn a_million_children_of_one_caller_take_no_quadratic_time() {
 }
 
 #[test]
+fn a_hundred_thousand_duplicates_take_no_quadratic_time() {
+    let text = format!("{{{}}}", "(('f', None, 'g'),): 1,\n".repeat(100_000));
+    let loaded = read(text.as_bytes(), None, &ReadOptions::default()).unwrap();
+    assert_eq!(loaded.notes.count("duplicate-stack"), 99_999);
+    assert_eq!(loaded.profiles[0].total(0), 1);
+    let options = ReadOptions {
+        sum_duplicates: true,
+        ..ReadOptions::default()
+    };
+    let loaded = read(text.as_bytes(), None, &options).unwrap();
+    assert_eq!(loaded.profiles[0].total(0), 100_000);
+}
+
+#[test]
 fn a_stack_too_deep_to_hold_is_refused_and_long_names_are_not() {
     let message = refused(&[&vec![b';'; 20 << 20][..], b" 1\n"].concat(), "folded");
     assert!(

@@ -123,7 +123,9 @@ impl<'t> Dict<'t> {
             self.rows.push(Row { stack, weight });
             return Ok(());
         }
-        let place = Some(scanner.place(scanner.at()));
+        // Finding a place takes time, and only the first is told.
+        let first = notes.count("duplicate-stack") == 0;
+        let place = first.then(|| scanner.place(scanner.at()));
         let kept = &mut self.rows[row].weight;
         if options.sum_duplicates {
             notes.add("duplicate-stack", place, || "stacks that stand there twice were added up".into());
