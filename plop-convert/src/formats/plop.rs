@@ -49,11 +49,12 @@ pub(super) const FORMAT: Format = Format {
     write: Some(write::write),
 };
 
-/// What the first line of version 2 begins with.
-const MARK: &[u8] = b"# plop 2";
+/// What the first line begins with from version 2 on; the number follows.
+const MARK: &[u8] = b"# plop ";
 
 fn detect(head: &Head) -> Confidence {
-    if head.bytes.starts_with(MARK) {
+    let version = head.bytes.strip_prefix(MARK).and_then(|rest| rest.first());
+    if version.is_some_and(u8::is_ascii_digit) {
         return Confidence::Certain;
     }
     let mut scanner = super::python::Scanner::new(head.bytes);

@@ -152,6 +152,12 @@ impl<'t> Scanner<'t> {
         if len == 0 {
             return Err(self.unexpected("a number"));
         }
+        let digits = rest.strip_prefix(b"-").unwrap_or(rest);
+        if let [b'0', b'0'..=b'9', ..] = digits {
+            return Err(
+                self.unexpected("a number without zeros before it, which Python 2 takes for octal")
+            );
+        }
         self.at += len;
         if matches!(self.text.get(self.at), Some(b'L' | b'l')) {
             self.at += 1;
@@ -193,7 +199,7 @@ impl RawString<'_> {
                 rest = after;
                 continue;
             }
-            let (meaning, after) = escape(after)?;
+            let (meaning, after) = escape(after, self.prefix)?;
             rest = after;
             match meaning {
                 Meaning::High(byte) => high.push(byte),
@@ -250,7 +256,7 @@ enum Meaning {
 }
 
 /// What the escape means whose backslash was just taken, and what follows it.
-fn escape(rest: &[u8]) -> std::result::Result<(Meaning, &[u8]), String> {
+fn escape(rest: &[u8], prefix: Prefix) -> std::result::Result<(Meaning, &[u8]), String> {
     let Some((&kind, rest)) = rest.split_first() else {
         return Err("a backslash at the end of a string".into());
     };
@@ -275,7 +281,9 @@ fn escape(rest: &[u8]) -> std::result::Result<(Meaning, &[u8]), String> {
         b'v' => byte(0x0b),
         b'\\' | b'\'' | b'"' => byte(kind),
         b'\n' => Ok((Meaning::Nothing, rest)),
+        b'\r' => Ok((Meaning::Nothing, rest.strip_prefix(b"\n").unwrap_or(rest))),
         b'x' => hex(2).map(|(code, rest)| (low_or_high(code), rest)),
+        b'u' | b'U' if prefix == Prefix::Bytes => Ok((Meaning::AsIs(kind), rest)),
         b'u' => hex(4).map(|(code, rest)| (Meaning::Char(code), rest)),
         b'U' => match hex(8)? {
             (code, rest) if code <= 0x10_ffff => Ok((Meaning::Char(code), rest)),
@@ -325,11 +333,11 @@ fn lone_surrogate(bytes: &[u8]) -> Option<u32> {
     (!(0xdc80..=0xdcff).contains(&code)).then_some(code)
 }
 
-/// Appends a string as Python 3's `repr` writes it.
+/// Appends a string, quoted as Python 3's `repr` does: by single quotes, unless the text has some and
+/// no double ones.
 ///
-/// Single quotes, unless the text has some and no double ones. What cannot be printed is escaped; of
-/// the characters past U+00FF that Python escapes, those that move the cursor or the direction of
-/// text are.
+/// Only ASCII is escaped. `repr` escapes some other characters that cannot be seen, such as the
+/// no-break space, but as escapes they mean something else in a `str` of Python 2.
 pub(super) fn push_repr(text: &[u8], out: &mut Vec<u8>) {
     let quote = match text.contains(&b'\'') && !text.contains(&b'"') {
         true => b'"',
@@ -367,14 +375,8 @@ fn push_char(c: char, quote: u8, out: &mut Vec<u8>) {
         '\r' => out.extend_from_slice(b"\\r"),
         '\t' => out.extend_from_slice(b"\\t"),
         c if c as u32 == u32::from(quote) => out.extend_from_slice(&[b'\\', quote]),
-        '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => {
+        '\0'..='\x1f' | '\x7f' => {
             out.extend_from_slice(format!("\\x{:02x}", c as u32).as_bytes());
-        }
-        '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202f}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => {
-            out.extend_from_slice(format!("\\u{:04x}", c as u32).as_bytes());
         }
         c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
     }
@@ -407,6 +409,8 @@ mod tests {
             (r"'mod\xc3\xa9'", "modé".as_bytes()),
             (r"u'mod\xe9'", "modé".as_bytes()),
             (r"b'\xe9'", b"\xe9"),
+            (r"b'\u00e9'", b"\\u00e9"),
+            ("'a\\\r\nb\\\nc'", b"abc"),
             (r"'\xe9'", b"\xe9"),
             (r"'\x85\xa0'", "\u{85}\u{a0}".as_bytes()),
             (r"'\xff\xfe'", b"\xff\xfe"),
@@ -436,7 +440,7 @@ mod tests {
             assert_eq!(value(&repr(text)), text, "{}", repr(text));
         }
         assert_eq!(repr(b"it's"), r#""it's""#);
-        assert_eq!(repr("modé\n".as_bytes()), r"'modé\n'");
+        assert_eq!(repr("modé\n\u{a0}".as_bytes()), "'modé\\n\u{a0}'");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) struct Header {
 pub(super) fn read(json: &[u8], notes: &mut Notes) -> Result<Header> {
     let broken = |error: serde_json::Error| {
         Error::new(format!("the header is not JSON: {}", plain(&error)))
-            .at_line(1, (super::MARK.len() + error.column()) as u64)
+            .at_line(1, (super::MARK.len() + 1 + error.column()) as u64)
     };
     let json = match json.trim_ascii() {
         b"" => &b"{}"[..],

@@ -18,7 +18,7 @@ const CAP: usize = 50;
 
 pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
     let first_line = text.split(|b| *b == b'\n').next().unwrap_or(b"");
-    let header = match first_line.strip_prefix(MARK) {
+    let header = match version_and_json(first_line)? {
         Some(json) => Some(header::read(json, notes)?),
         None => None,
     };
@@ -46,8 +46,25 @@ pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Res
     Ok(vec![profile])
 }
 
+/// The JSON of a version 2 header; `None` for version 1, which has none.
+fn version_and_json(first_line: &[u8]) -> Result<Option<&[u8]>> {
+    let Some(rest) = first_line.strip_prefix(MARK) else {
+        return Ok(None);
+    };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    match &rest[..digits] {
+        b"2" => Ok(Some(&rest[digits..])),
+        b"" => Ok(None),
+        version => Err(Error::expected("version 2 or no header", &quoted(version))
+            .at_line(1, MARK.len() as u64 + 1)
+            .hint("a newer plop may read it")),
+    }
+}
+
 /// What a stack of the dictionary has.
-pub(super) struct Row {
+pub(super) struct Row<'t> {
+    /// The stack as it stands in the text.
+    key: &'t [u8],
     pub(super) stack: StackId,
     pub(super) weight: Weight,
 }
@@ -55,7 +72,7 @@ pub(super) struct Row {
 /// The dictionary as it is read.
 struct Dict<'t> {
     profile: Profile,
-    rows: Vec<Row>,
+    rows: Vec<Row<'t>>,
     /// For every entry as it stands in the text, its row; two if the text names a stack twice.
     entries: Vec<usize>,
     row_of: HashMap<StackId, usize, foldhash::fast::RandomState>,
@@ -92,10 +109,13 @@ impl<'t> Dict<'t> {
         scanner.expect(b'{', "a dictionary, `{`")?;
         let mut told = 0;
         while !scanner.take(b'}') {
+            scanner.peek();
+            let start = scanner.at();
             let stack = self.stack(scanner, notes)?;
+            let key = scanner.since(start);
             scanner.expect(b':', "`:` and a count")?;
             let weight = weight_of(scanner)?;
-            self.entry(stack, weight, scanner, options, notes)?;
+            self.entry(Row { key, stack, weight }, scanner, options, notes)?;
             if scanner.at() - told > 1 << 20 {
                 options.advance(scanner.at() - told);
                 told = scanner.at();
@@ -108,43 +128,48 @@ impl<'t> Dict<'t> {
         Ok(())
     }
 
+    /// Takes in one entry. Of a key that stands there twice, Python keeps the last count. Keys that
+    /// differ in the text but not in what they mean to us, as `'a'` and `b'a'`, are two to Python, and
+    /// their counts are added up.
     fn entry(
         &mut self,
-        stack: StackId,
-        weight: Weight,
+        entry: Row<'t>,
         scanner: &Scanner,
         options: &ReadOptions,
         notes: &mut Notes,
     ) -> Result<()> {
         let next = self.rows.len();
-        let row = *self.row_of.entry(stack).or_insert(next);
+        let row = *self.row_of.entry(entry.stack).or_insert(next);
         self.entries.push(row);
         if row == next {
-            self.rows.push(Row { stack, weight });
+            self.rows.push(entry);
             return Ok(());
         }
+        let kept = &mut self.rows[row];
+        let alike = kept.key != entry.key;
+        let code = if alike { "stacks-alike" } else { "duplicate-stack" };
         // Finding a place takes time, and only the first is told.
-        let first = notes.count("duplicate-stack") == 0;
-        let place = first.then(|| scanner.place(scanner.at()));
-        let kept = &mut self.rows[row].weight;
-        if options.sum_duplicates {
-            notes.add("duplicate-stack", place, || "stacks that stand there twice were added up".into());
-            if kept.decimals != weight.decimals {
-                return Err(scanner.fail(Error::new(
-                    "a stack stands there twice, with numbers of different decimal places",
-                )));
-            }
-            kept.mantissa = kept.mantissa.checked_add(weight.mantissa).ok_or_else(|| {
-                scanner.fail(Error::new("the sum of a stack's counts does not fit 64 bits"))
-            })?;
-        } else {
-            notes.add("duplicate-stack", place, || {
-                "stacks that stand there twice have the last count, as in Python \
+        let place = (notes.count(code) == 0).then(|| scanner.place(scanner.at()));
+        notes.add(code, place, || match (alike, options.sum_duplicates) {
+            (true, _) => "stacks that differ only in how their names are written were added up".into(),
+            (false, true) => "stacks that stand there twice were added up".into(),
+            (false, false) => "stacks that stand there twice have the last count, as in Python \
                  (--sum-duplicates adds them up)"
-                    .into()
-            });
-            *kept = weight;
+                .into(),
+        });
+        if !alike && !options.sum_duplicates {
+            kept.weight = entry.weight;
+            return Ok(());
         }
+        if kept.weight.decimals != entry.weight.decimals {
+            return Err(scanner.fail(Error::new(
+                "a stack stands there twice, with numbers of different decimal places",
+            )));
+        }
+        let sum = kept.weight.mantissa.checked_add(entry.weight.mantissa);
+        kept.weight.mantissa = sum.ok_or_else(|| {
+            scanner.fail(Error::new("the sum of a stack's counts does not fit 64 bits"))
+        })?;
         Ok(())
     }
 
