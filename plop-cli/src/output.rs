@@ -128,7 +128,7 @@ impl Output {
             None => put(&mut BufWriter::new(io::stdout().lock())).map_err(anyhow::Error::from),
             Some(file) if is_special(file) => {
                 let open = std::fs::OpenOptions::new().write(true).open(file);
-                open.and_then(|mut file| put(&mut file))
+                open.and_then(|file| put(&mut BufWriter::new(file)))
                     .map_err(anyhow::Error::from)
             }
             Some(file) => put_whole(file, put),
@@ -173,7 +173,7 @@ fn put_whole(file: &Path, put: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     let mut partial = builder.tempfile_in(folder)?;
-    let bytes = put(partial.as_file_mut())?;
+    let bytes = put(&mut BufWriter::new(partial.as_file_mut()))?;
     partial.persist(&target).map_err(|error| error.error)?;
     Ok(bytes)
 }

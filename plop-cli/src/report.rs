@@ -23,6 +23,18 @@ pub(crate) fn print_losses(file: &str, format: &str, losses: Features, settings:
     }
 }
 
+/// Notes of readers that tell something about the input; all others tell what was passed over or
+/// changed.
+const HARMLESS: [&str; 4] = ["capped", "definition-lines", "no-samples", "unknown-key"];
+
+/// What notes of reading say was passed over or changed, for `--strict`.
+pub(crate) fn changes(notes: &Notes) -> impl Iterator<Item = String> {
+    notes
+        .iter()
+        .filter(|note| !HARMLESS.contains(&note.code))
+        .map(ToString::to_string)
+}
+
 /// Notes as `[{code, count, text}]`, with the place of the first where it is known.
 pub(crate) fn notes_json(notes: &Notes) -> Value {
     notes

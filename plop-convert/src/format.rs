@@ -136,7 +136,7 @@ impl Format {
         if losses.contains(Features::NEGATIVE) {
             return Err(
                 Error::new(format!("{} cannot hold values below zero", self.name))
-                    .hint("folded, folded-diff and plop can"),
+                    .hint(format!("these can: {}", holders(Features::NEGATIVE))),
             );
         }
         let profiles = profiles
@@ -173,6 +173,15 @@ impl Format {
         prepared.write(out)?;
         Ok(prepared.losses)
     }
+}
+
+/// The names of the formats that can be written and keep a feature.
+fn holders(feature: Features) -> String {
+    let names: Vec<_> = (crate::formats().iter())
+        .filter(|format| format.write.is_some() && format.keeps.contains(feature))
+        .map(|format| format.name)
+        .collect();
+    names.join(", ")
 }
 
 /// Profiles that are ready to be written in a format.

@@ -15,8 +15,8 @@ impl Profile {
         self.with_names(unescape_name)
     }
 
-    /// With every function name and file as `to` returns it.
-    fn with_names(mut self, to: impl Fn(&[u8]) -> Vec<u8>) -> Profile {
+    /// With every function name and file as `to` returns it. Frames that become equal become one.
+    pub fn with_names(mut self, to: impl Fn(&[u8]) -> Vec<u8>) -> Profile {
         let strings: Vec<StrId> = (0..self.strings.len())
             .map(|n| {
                 let text = to(self.strings.get(StrId::new(n)));

@@ -50,7 +50,11 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     for (output, inputs) in outputs {
         let mut told: Vec<Value> = Vec::new();
         let mut profiles = Vec::new();
+        let mut strict = args.output.strict.then(Vec::new);
         for input in inputs {
+            if let Some(changes) = &mut strict {
+                changes.extend(report::changes(&input.loaded.notes));
+            }
             told.push(json!({
                 "file": input.name,
                 "format": input.loaded.format.name,
@@ -70,13 +74,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
                 output.name()
             );
         }
-        let mut answer = write(
-            &profiles,
-            &output,
-            args.output.strict,
-            "plop.convert/1",
-            settings,
-        )?;
+        let mut answer = write(&profiles, &output, strict, "plop.convert/1", settings)?;
         if args.output.json {
             answer["inputs"] = Value::Array(told);
             println!("{answer}");
@@ -85,11 +83,12 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes profiles and tells what was lost, as JSON too.
+/// Writes profiles and tells what was lost, as JSON too. `strict` holds what reading passed over or
+/// changed, and makes that, and a loss, an error.
 pub(crate) fn write(
     profiles: &[Profile],
     output: &Output,
-    strict: bool,
+    strict: Option<Vec<String>>,
     schema: &str,
     settings: &Settings,
 ) -> Result<Value> {
@@ -101,13 +100,15 @@ pub(crate) fn write(
         .with_context(|| format!("cannot write {name}"))?;
     report::print_losses(&name, output.format.name, prepared.losses, settings);
     report::print_notes(&name, &notes, settings);
-    if strict && !(prepared.losses.is_empty() && notes.is_empty()) {
-        let mut lost: Vec<String> = prepared.losses.words().map(str::to_owned).collect();
-        lost.extend(notes.iter().map(ToString::to_string));
-        bail!(
-            "--strict: {name} was not written, since it would lose or change: {}",
-            lost.join("; ")
-        );
+    if let Some(mut changes) = strict {
+        changes.extend(prepared.losses.words().map(str::to_owned));
+        changes.extend(notes.iter().map(ToString::to_string));
+        if !changes.is_empty() {
+            bail!(
+                "--strict: {name} was not written, since this would be lost or changed: {}",
+                changes.join("; ")
+            );
+        }
     }
     let bytes = output.write(&prepared, settings)?;
     if settings.verbose {

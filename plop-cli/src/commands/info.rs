@@ -20,7 +20,7 @@ use crate::report;
 #[command(
     after_help = "With --json, one object a line for each profile of each file: schema, file, \
     profile (its index), name, format, samples (records), stacks, functions, max_depth, threads, \
-    values [{type, unit, total, default}], period, duration_ns, notes [{code, count, text}]. \
+    values [{type, unit, total, default}], period, duration_ns, notes [{code, count, text, first}]. \
     docs/json.md tells what each means."
 )]
 pub(crate) struct Args {
@@ -135,13 +135,18 @@ fn notes_of(input: &Input, index: usize) -> &Notes {
     }
 }
 
-/// A value as a JSON number: whole where it has no decimal places.
+/// A value as a JSON number: whole where it has no decimal places; as text where a number would lose
+/// digits.
 fn number(value: i64, scale: u8) -> Value {
     match scale {
         0 => json!(value),
         scale => {
             let decimal = plop_core::decimal(value, scale);
-            serde_json::from_str(&decimal).unwrap_or(Value::String(decimal))
+            match serde_json::from_str::<serde_json::Number>(&decimal) {
+                Ok(number) if number.to_string() == decimal => Value::Number(number),
+                // More digits than a program's floating-point number keeps.
+                _ => Value::String(decimal),
+            }
         }
     }
 }
@@ -184,10 +189,7 @@ fn print(
     line("records", profile.samples.len().to_string())?;
     line(
         "stacks",
-        format!(
-            "{}, at most {} frames deep",
-            summary.stacks, summary.max_depth
-        ),
+        format!("{}, up to {} deep", summary.stacks, summary.max_depth),
     )?;
     line("functions", summary.functions.to_string())?;
     if summary.threads > 0 {

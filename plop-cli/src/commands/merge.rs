@@ -33,7 +33,11 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let inputs = args.input.read_all(settings)?;
     let mut told: Vec<Value> = Vec::new();
     let mut runs = Vec::new();
+    let mut strict = args.output.strict.then(Vec::new);
     for input in inputs {
+        if let Some(changes) = &mut strict {
+            changes.extend(report::changes(&input.loaded.notes));
+        }
         report::print_notes(&input.name, &input.loaded.notes, settings);
         told.push(json!({
             "file": input.name,
@@ -48,13 +52,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let mut notes = Notes::new();
     let merged = merge(&runs, &mut notes).context("cannot merge")?;
     report::print_notes("merge", &notes, settings);
-    let mut answer = convert::write(
-        &[merged],
-        &output,
-        args.output.strict,
-        "plop.merge/1",
-        settings,
-    )?;
+    if let Some(changes) = &mut strict {
+        changes.extend(report::changes(&notes));
+    }
+    let mut answer = convert::write(&[merged], &output, strict, "plop.merge/1", settings)?;
     if args.output.json {
         answer["inputs"] = Value::Array(told);
         answer["merge_notes"] = report::notes_json(&notes);

@@ -3,8 +3,8 @@
 
 use hashbrown::HashMap;
 use plop_core::{
-    Attribute, Error, Features, Frame, FrameKind, Meta, Notes, Period, Place, Profile,
-    Result, Sample, StackId, StrId, Thread, ThreadId, ValueType, quoted,
+    Attribute, Error, Features, Frame, FrameKind, Meta, Notes, Period, Place, Profile, Result,
+    Sample, StackId, StrId, Thread, ThreadId, ValueType, quoted,
 };
 
 use crate::format::{Confidence, Format, ReadOptions, fits};
@@ -39,7 +39,10 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
     for (n, line) in text.split(|b| *b == b'\n').enumerate() {
         options.advance(line.len() + 1);
         let line = line.trim_ascii();
-        let at = Place::Line { line: n as u64 + 1, column: 0 };
+        let at = Place::Line {
+            line: n as u64 + 1,
+            column: 0,
+        };
         if let Some(pair) = line.strip_prefix(b"# ") {
             reader.metadata(pair);
         } else if !line.is_empty() {
@@ -78,7 +81,10 @@ impl<'t> Reader<'t> {
                 self.meta.clock = value.into();
             }
             (key, Ok(n)) => self.meta.extra.push((key.into(), Attribute::Number(n))),
-            (key, Err(_)) => self.meta.extra.push((key.into(), Attribute::Text(value.into()))),
+            (key, Err(_)) => self
+                .meta
+                .extra
+                .push((key.into(), Attribute::Text(value.into()))),
         }
     }
 
@@ -91,12 +97,17 @@ impl<'t> Reader<'t> {
         });
         let (Some((stack, _)), Some(values)) = (parts, values) else {
             notes.add("bad-line", Some(at), || {
-                format!("lines without a metric were passed over, such as {}", quoted(line))
+                format!(
+                    "lines without a metric were passed over, such as {}",
+                    quoted(line)
+                )
             });
             return Ok(());
         };
         let mode = self.mode;
-        let profile = self.profile.get_or_insert_with(|| Profile::new(value_types(mode, values.len())));
+        let profile = self
+            .profile
+            .get_or_insert_with(|| Profile::new(value_types(mode, values.len())));
         if values.len() != profile.values.len() {
             return Err(Error::expected(
                 &format!("{} metrics", profile.values.len()),
@@ -176,7 +187,9 @@ fn thread_of(stack: &[u8]) -> Option<(Thread, &[u8])> {
 /// marks, such as `:INVALID:`, are names.
 fn frame_of(profile: &mut Profile, text: &[u8]) -> plop_core::FrameId {
     let mut parts = text.rsplitn(3, |b| *b == b':');
-    let line = parts.next().and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
+    let line = parts
+        .next()
+        .and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
     let (name, file, line) = match (line, parts.next(), parts.next()) {
         (Some(line), Some(name), Some(file)) => (name, file, line),
         _ => (text, &b""[..], 0),

@@ -30,8 +30,14 @@ fn detect(head: &Head) -> Confidence {
     if head.bytes.is_empty() {
         return Confidence::Maybe;
     }
-    let lines = || head.lines.iter().filter(|line| !line.trim_ascii().is_empty());
-    let stacks = lines().filter(|line| reader::ends_in_weights(line, 1)).count();
+    let lines = || {
+        head.lines
+            .iter()
+            .filter(|line| !line.trim_ascii().is_empty())
+    };
+    let stacks = lines()
+        .filter(|line| reader::ends_in_weights(line, 1))
+        .count();
     if stacks == 0 || stacks * 2 < lines().count() {
         return Confidence::No;
     }
@@ -48,7 +54,9 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
         first_line: 1,
     };
     if text.trim_ascii().is_empty() {
-        notes.add("no-samples", None, || "the input is empty: a profile without samples".into());
+        notes.add("no-samples", None, || {
+            "the input is empty: a profile without samples".into()
+        });
     }
     Ok(vec![reader::read(text, &layout, options, notes)?])
 }
@@ -62,5 +70,7 @@ fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
 
 /// Whether a first line would be taken for the mark of another format.
 pub(super) fn is_trap(line: &[u8]) -> bool {
-    plop_flame::is_first_line(line) || austin::is_first_line(line) || folded_columns::is_header(line)
+    plop_flame::is_first_line(line)
+        || austin::is_first_line(line)
+        || folded_columns::is_header(line)
 }

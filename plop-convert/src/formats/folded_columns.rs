@@ -40,7 +40,10 @@ fn header(line: &[u8]) -> Option<Vec<ValueType>> {
         .map(|word| {
             let (kind, unit) = word.split_once('/')?;
             let plain = |text: &str| {
-                !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-%".contains(c))
+                !text.is_empty()
+                    && text
+                        .chars()
+                        .all(|c| c.is_alphanumeric() || "_-%".contains(c))
             };
             (plain(kind) && plain(unit)).then(|| ValueType::new(kind, unit))
         })
@@ -63,7 +66,9 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
     };
     let rest = &text[(end + 1).min(text.len())..];
     if rest.trim_ascii().is_empty() {
-        notes.add("no-samples", None, || "a header and no stacks: a profile without samples".into());
+        notes.add("no-samples", None, || {
+            "a header and no stacks: a profile without samples".into()
+        });
     }
     Ok(vec![reader::read(rest, &layout, options, notes)?])
 }
@@ -81,7 +86,13 @@ fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         match text {
             "" => "count".into(),
             _ => (text.chars())
-                .map(|c| if c.is_alphanumeric() || "_-%".contains(c) { c } else { '_' })
+                .map(|c| {
+                    if c.is_alphanumeric() || "_-%".contains(c) {
+                        c
+                    } else {
+                        '_'
+                    }
+                })
                 .collect(),
         }
     };

@@ -22,11 +22,18 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn values() -> Vec<ValueType> {
-    vec![ValueType::new("before", "count"), ValueType::new("after", "count")]
+    vec![
+        ValueType::new("before", "count"),
+        ValueType::new("after", "count"),
+    ]
 }
 
 fn detect(head: &Head) -> Confidence {
-    let lines = || head.lines.iter().filter(|line| !line.trim_ascii().is_empty());
+    let lines = || {
+        head.lines
+            .iter()
+            .filter(|line| !line.trim_ascii().is_empty())
+    };
     let both = |line: &&&[u8]| reader::ends_in_weights(line, 2);
     match lines().count() > 0 && lines().all(|line| both(&line)) {
         true => Confidence::Certain,
@@ -70,11 +77,21 @@ fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         });
         profile = profile.with_zero_before(wanted[0].clone());
     }
-    if profile.values.iter().zip(&wanted).any(|(is, wanted)| !is.same_quantity(wanted)) {
-        notes.add("values-renamed", None, || "the two values are called before and after".into());
+    if profile
+        .values
+        .iter()
+        .zip(&wanted)
+        .any(|(is, wanted)| !is.same_quantity(wanted))
+    {
+        notes.add("values-renamed", None, || {
+            "the two values are called before and after".into()
+        });
     }
     for (value, wanted) in profile.values.iter_mut().zip(wanted) {
-        *value = ValueType { scale: value.scale, ..wanted };
+        *value = ValueType {
+            scale: value.scale,
+            ..wanted
+        };
     }
     profile.default_value = 1;
     let names = collapsed::fit::fit(&profile, notes);

@@ -60,6 +60,8 @@ fn name() -> BoxedStrategy<Vec<u8>> {
         b"\xed\xb2\x80",
         b"\x1f\x8b",
         b"nul\0",
+        b"tab\tbed",
+        b"7\tx",
         b"# austin: 3",
         b"coding: latin-1",
         b"samples/count",

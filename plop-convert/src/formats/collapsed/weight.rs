@@ -1,14 +1,14 @@
 //! The numbers at the end of a line: whole, or decimal and kept exactly.
 
-/// The most digits of a decimal number that are kept; more do not fit 64 bits.
-const MAX_DIGITS: usize = 18;
+/// The most decimal places that are kept; more do not fit 64 bits.
+const MAX_DECIMALS: usize = plop_core::MAX_SCALE as usize;
 
 /// A number as it stood in the text: `mantissa` × 10^-`decimals`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Weight {
     pub(crate) mantissa: i64,
     pub(crate) decimals: u8,
-    /// Digits past the 18th were rounded off.
+    /// Digits that do not fit 64 bits were rounded off.
     pub(crate) rounded: bool,
 }
 
@@ -55,19 +55,24 @@ pub(crate) fn parse(text: &[u8]) -> Result<Weight, NoWeight> {
             return Err(NoWeight::TooLarge);
         }
     }
-    let room = MAX_DIGITS.saturating_sub(whole.len()).min(MAX_DIGITS);
-    let kept = &fraction[..fraction.len().min(room)];
-    for digit in kept {
-        mantissa = mantissa * 10 + i128::from(digit - b'0');
+    let limit = i128::from(i64::MAX) + i128::from(negative);
+    let mut decimals = 0;
+    for digit in &fraction[..fraction.len().min(MAX_DECIMALS)] {
+        let longer = mantissa * 10 + i128::from(digit - b'0');
+        if longer > limit {
+            break;
+        }
+        mantissa = longer;
+        decimals += 1;
     }
-    let rounded = fraction.len() > kept.len();
-    if rounded && fraction[kept.len()] >= b'5' {
+    let rounded = fraction.len() > decimals;
+    if rounded && fraction[decimals] >= b'5' && mantissa < limit {
         mantissa += 1;
     }
     let signed = if negative { -mantissa } else { mantissa };
     Ok(Weight {
         mantissa: i64::try_from(signed).map_err(|_| NoWeight::TooLarge)?,
-        decimals: kept.len() as u8,
+        decimals: decimals as u8,
         rounded,
     })
 }
@@ -126,7 +131,7 @@ impl Places {
     /// The number of places that the values of all pieces can share: as many as any of them has,
     /// or as many as leave the sum of all within 64 bits.
     pub(crate) fn common<'a>(pieces: impl Iterator<Item = &'a Places>) -> u8 {
-        let mut sums = [0u128; MAX_DIGITS + 1];
+        let mut sums = [0u128; MAX_DECIMALS + 1];
         for piece in pieces {
             for (sum, more) in sums.iter_mut().zip(&piece.sums) {
                 *sum += more;
@@ -190,10 +195,16 @@ mod tests {
         assert_eq!(of("9007199254740993"), Ok((9_007_199_254_740_993, 0)));
         assert_eq!(of("9223372036854775807"), Ok((i64::MAX, 0)));
         assert_eq!(of("-9223372036854775808"), Ok((i64::MIN, 0)));
+        assert_eq!(
+            of("9007199254740993.123"),
+            Ok((9_007_199_254_740_993_123, 3))
+        );
+        assert_eq!(of("9.223372036854775807"), Ok((i64::MAX, 18)));
+        assert_eq!(of("-9.223372036854775808"), Ok((i64::MIN, 18)));
         let long = parse(b"14.2343983248722834234").unwrap();
         assert_eq!(
             (long.mantissa, long.decimals, long.rounded),
-            (142_343_983_248_722_834, 16, true)
+            (1_423_439_832_487_228_342, 17, true)
         );
     }
 

@@ -30,7 +30,11 @@ pub(super) fn apply(
     let threads: Vec<ThreadId> = (header.threads.iter())
         .map(|(tid, name, pid)| {
             let name = profile.strings.intern(&name.0);
-            profile.threads.intern(Thread { pid: *pid, tid: *tid, name })
+            profile.threads.intern(Thread {
+                pid: *pid,
+                tid: *tid,
+                name,
+            })
         })
         .collect();
     let mappings: Vec<MappingId> = (header.mappings.iter())
@@ -55,12 +59,19 @@ pub(super) fn apply(
         mappings,
         labels: Vec::new(),
         changed: Vec::new(),
-        left: rows.iter().map(|row| row.weight.at(profile.values[0].scale)).collect(),
-        samples: false,
+        left: rows
+            .iter()
+            .map(|row| row.weight.at(profile.values[0].scale))
+            .collect(),
+        named: vec![false; rows.len()],
+        rounded: 0,
     };
     for (n, line) in text.split(|b| *b == b'\n').enumerate() {
         let line = line.trim_ascii_end();
-        let place = Place::Line { line: first_line + n as u64, column: 0 };
+        let place = Place::Line {
+            line: first_line + n as u64,
+            column: 0,
+        };
         blocks
             .line(profile, rows, entries, line, &place, notes)
             .map_err(|error| error.at(place))?;
@@ -77,7 +88,9 @@ struct Blocks<'h> {
     changed: Vec<(FrameId, Function, Frame)>,
     /// What of each row's first value no `#@` line has accounted for yet.
     left: Vec<Option<i64>>,
-    samples: bool,
+    /// Which rows a `#@` line has named.
+    named: Vec<bool>,
+    rounded: u64,
 }
 
 impl Blocks<'_> {
@@ -95,9 +108,10 @@ impl Blocks<'_> {
         } else if let Some(rest) = line.strip_prefix(b"#l ") {
             self.label_set(profile, rest)
         } else if let Some(rest) = line.strip_prefix(b"# slices ") {
-            let broken = |error: serde_json::Error| Error::new(format!("slices: {}", plain(&error)));
-            let slices: SliceColumns = serde_json::from_slice(rest).map_err(broken)?;
-            profile.slices.0 = slices.rows()?;
+            if !profile.slices.is_empty() {
+                return Err(Error::new("a second line of slices"));
+            }
+            profile.slices.0 = slices(rest, place, notes)?;
             Ok(())
         } else if let Some(rest) = line.strip_prefix(b"#@ ") {
             self.samples(profile, rows, entries, rest)
@@ -119,22 +133,12 @@ impl Blocks<'_> {
         place: &Place,
         notes: &mut Notes,
     ) -> Result<()> {
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct Attrs {
-            first: Option<i64>,
-            line: Option<i64>,
-            column: u32,
-            kind: Option<String>,
-            inlined: bool,
-            system: Text,
-            address: u64,
-            mapping: Option<usize>,
-        }
-        let mut stream = serde_json::Deserializer::from_slice(text);
         let broken = |error: serde_json::Error| Error::new(format!("#f: {}", plain(&error)));
+        let mut stream = serde_json::Deserializer::from_slice(text);
         let (file, line, name) = <(Text, i64, Text)>::deserialize(&mut stream).map_err(broken)?;
-        let attrs = Attrs::deserialize(&mut stream).map_err(broken)?;
+        let Members(members) = Members::deserialize(&mut stream).map_err(broken)?;
+        stream.end().map_err(broken)?;
+        let attrs = Attrs::of(members, place, notes).map_err(broken)?;
         let definition = self.header.definition_lines;
         let before = profile.frames.len();
         let id = match definition {
@@ -160,7 +164,10 @@ impl Blocks<'_> {
         let mapping = match attrs.mapping {
             None => None,
             Some(n) => Some(*self.mappings.get(n).ok_or_else(|| {
-                Error::new(format!("mapping {n} is not among the header's {}", self.mappings.len()))
+                Error::new(format!(
+                    "mapping {n} is not among the header's {}",
+                    self.mappings.len()
+                ))
             })?),
         };
         let kind = match attrs.kind.as_deref() {
@@ -195,7 +202,11 @@ impl Blocks<'_> {
     fn label_set(&mut self, profile: &mut Profile, text: &[u8]) -> Result<()> {
         let broken = |error: serde_json::Error| Error::new(format!("#l: {}", plain(&error)));
         let (number, json) = split_word(text);
-        if std::str::from_utf8(number).ok().and_then(|n| n.parse().ok()) != Some(self.labels.len()) {
+        if std::str::from_utf8(number)
+            .ok()
+            .and_then(|n| n.parse().ok())
+            != Some(self.labels.len())
+        {
             return Err(Error::expected(
                 &format!("#l {}", self.labels.len()),
                 &quoted(number),
@@ -241,14 +252,15 @@ impl Blocks<'_> {
         entries: &[usize],
         text: &[u8],
     ) -> Result<()> {
-        self.samples = true;
         let mut words = text.split(|b| *b == b' ').filter(|word| !word.is_empty());
         let mut index = |what: &str, len: usize| -> Result<Option<usize>> {
             let word = words.next().unwrap_or(b"");
             if word == b"-" {
                 return Ok(None);
             }
-            let number = std::str::from_utf8(word).ok().and_then(|n| n.parse::<usize>().ok());
+            let number = std::str::from_utf8(word)
+                .ok()
+                .and_then(|n| n.parse::<usize>().ok());
             match number {
                 Some(number) if number < len => Ok(Some(number)),
                 _ => Err(Error::expected(
@@ -267,7 +279,9 @@ impl Blocks<'_> {
                 Error::expected(&format!("STACK:VALUE with {each} values"), &quoted(word))
             };
             let colon = word.iter().position(|b| *b == b':').ok_or_else(broken)?;
-            let entry = std::str::from_utf8(&word[..colon]).ok().and_then(|n| n.parse::<usize>().ok());
+            let entry = std::str::from_utf8(&word[..colon])
+                .ok()
+                .and_then(|n| n.parse::<usize>().ok());
             let row = entry.and_then(|n| entries.get(n)).copied().ok_or_else(|| {
                 Error::expected(
                     &format!("a stack below {}", entries.len()),
@@ -277,12 +291,15 @@ impl Blocks<'_> {
             values.clear();
             for (n, digits) in word[colon + 1..].split(|b| *b == b',').enumerate() {
                 let scale = profile.values.get(n).ok_or_else(broken)?.scale;
-                let value = weight::parse(digits).ok().and_then(|weight| weight.at(scale));
+                let value = weight::parse(digits)
+                    .ok()
+                    .and_then(|weight| weight.at(scale));
                 values.push(value.ok_or_else(broken)?);
             }
             if values.len() != profile.values.len() {
                 return Err(broken());
             }
+            self.named[row] = true;
             self.left[row] = self.left[row].and_then(|left| left.checked_sub(values[0]));
             profile.samples.push(Sample {
                 thread,
@@ -295,24 +312,31 @@ impl Blocks<'_> {
     }
 
     fn finish(self, profile: &mut Profile, rows: &[Row], notes: &mut Notes) -> Result<()> {
+        if self.rounded > 0 {
+            notes.add_many("rounded", self.rounded, None, || read::ROUNDED.into());
+        }
         let mut values = vec![0; profile.values.len()];
-        for (n, (row, left)) in rows.iter().zip(&self.left).enumerate() {
-            let left = left.ok_or_else(|| {
-                Error::new(format!("the value of stack {n} does not fit 64 bits and the header's decimal places"))
+        let any_named = self.named.contains(&true);
+        for (n, row) in rows.iter().enumerate() {
+            values[0] = self.left[n].ok_or_else(|| {
+                Error::new(format!(
+                    "the value of {} has more decimal places than the header says, or does not fit 64 bits",
+                    quoted(row.key)
+                ))
             })?;
-            if !self.samples {
-                values[0] = left;
-                profile.samples.push(Sample::of(row.stack, &values));
-            } else if left != 0 {
+            if self.named[n] && values[0] == 0 {
+                continue;
+            }
+            if any_named && values[0] != 0 {
                 notes.add("sums-differ", None, || {
                     format!(
-                        "stacks whose #@ values do not add up to the dictionary's, such as number {n}; \
-                         the difference became a sample of its own"
+                        "stacks whose #@ values do not add up to the dictionary's, such as {}; the \
+                         difference became a sample of its own",
+                        quoted(row.key)
                     )
                 });
-                values[0] = left;
-                profile.samples.push(Sample::of(row.stack, &values));
             }
+            profile.samples.push(Sample::of(row.stack, &values));
         }
         if !self.changed.is_empty() {
             let mut new: Vec<(Function, Frame)> = (profile.frames.iter())
@@ -327,6 +351,49 @@ impl Blocks<'_> {
     }
 }
 
+/// What a `#f` line says of a frame.
+#[derive(Default)]
+struct Attrs {
+    first: Option<i64>,
+    line: Option<i64>,
+    column: u32,
+    kind: Option<String>,
+    inlined: bool,
+    system: Text,
+    address: u64,
+    mapping: Option<usize>,
+}
+
+impl Attrs {
+    fn of(
+        members: Vec<(String, &RawValue)>,
+        place: &Place,
+        notes: &mut Notes,
+    ) -> serde_json::Result<Self> {
+        let mut attrs = Attrs::default();
+        for (key, raw) in members {
+            match key.as_str() {
+                "first" => attrs.first = of(raw)?,
+                "line" => attrs.line = of(raw)?,
+                "column" => attrs.column = of(raw)?,
+                "kind" => attrs.kind = of(raw)?,
+                "inlined" => attrs.inlined = of(raw)?,
+                "system" => attrs.system = of(raw)?,
+                "address" => attrs.address = of(raw)?,
+                "mapping" => attrs.mapping = of(raw)?,
+                _ => unknown_member(place, notes),
+            }
+        }
+        Ok(attrs)
+    }
+}
+
+fn unknown_member(place: &Place, notes: &mut Notes) {
+    notes.add("unknown-member", Some(place.clone()), || {
+        "members of #f and slices that this version does not know were passed over".into()
+    });
+}
+
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     match text.iter().position(|b| *b == b' ') {
         Some(space) => (&text[..space], text[space + 1..].trim_ascii()),
@@ -334,60 +401,60 @@ fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The `# slices` line: columns, one number for each slice.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct SliceColumns<'a> {
-    length_ns: Option<Length>,
-    ticks: Vec<Option<i64>>,
-    cpu_ns: Vec<Option<i64>>,
-    wall_ns: Vec<Option<i64>>,
-    #[serde(borrow)]
-    work: Option<Members<'a>>,
-    run: Vec<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Length {
-    All(i64),
-    Each(Vec<i64>),
-}
-
-impl SliceColumns<'_> {
-    fn rows(self) -> Result<Vec<Slice>> {
-        let members = self.work.map_or_else(Vec::new, |Members(members)| members);
-        let counters: Vec<(String, Vec<Option<i64>>)> = members
-            .into_iter()
-            .map(|(counter, raw)| Ok((counter, of(raw)?)))
-            .collect::<serde_json::Result<_>>()
-            .map_err(|error| Error::new(format!("slices: work: {}", plain(&error))))?;
-        let lengths = match &self.length_ns {
-            Some(Length::Each(each)) => each.len(),
-            _ => 0,
-        };
-        let columns = [lengths, self.ticks.len(), self.cpu_ns.len(), self.wall_ns.len(), self.run.len()];
-        let work = counters.iter().map(|(_, column)| column.len());
-        let count = columns.into_iter().chain(work.clone()).max().unwrap_or(0);
-        if let Some(short) = columns.into_iter().chain(work).find(|len| *len != 0 && *len != count) {
-            return Err(Error::new(format!("slices: one column has {short} numbers, another {count}")));
+/// The slices of a `# slices` line: columns, one number for each slice.
+fn slices(json: &[u8], place: &Place, notes: &mut Notes) -> Result<Vec<Slice>> {
+    let broken = |error: serde_json::Error| Error::new(format!("slices: {}", plain(&error)));
+    let Members(members) = serde_json::from_slice(json).map_err(broken)?;
+    type Column = Vec<Option<i64>>;
+    let (mut all, mut each, mut runs) = (None, Column::new(), Vec::<u32>::new());
+    let (mut ticks, mut cpu_ns, mut wall_ns) = (Column::new(), Column::new(), Column::new());
+    let mut work: Vec<(String, Column)> = Vec::new();
+    for (key, raw) in members {
+        match key.as_str() {
+            "length_ns" if raw.get().starts_with('[') => each = of(raw).map_err(broken)?,
+            "length_ns" => all = of(raw).map_err(broken)?,
+            "ticks" => ticks = of(raw).map_err(broken)?,
+            "cpu_ns" => cpu_ns = of(raw).map_err(broken)?,
+            "wall_ns" => wall_ns = of(raw).map_err(broken)?,
+            "run" => runs = of(raw).map_err(broken)?,
+            "work" => {
+                let Members(counters) = of(raw).map_err(broken)?;
+                for (counter, raw) in counters {
+                    work.push((counter, of(raw).map_err(broken)?));
+                }
+            }
+            _ => unknown_member(place, notes),
         }
-        let at = |column: &[Option<i64>], n: usize| column.get(n).copied().flatten();
-        Ok((0..count)
-            .map(|n| Slice {
-                run: self.run.get(n).copied().unwrap_or(0),
-                length_ns: match &self.length_ns {
-                    Some(Length::All(length)) => *length,
-                    Some(Length::Each(each)) => each.get(n).copied().unwrap_or(0),
-                    None => 0,
-                },
-                ticks: at(&self.ticks, n),
-                cpu_ns: at(&self.cpu_ns, n),
-                wall_ns: at(&self.wall_ns, n),
-                work: (counters.iter())
-                    .filter_map(|(counter, column)| Some((counter.clone(), at(column, n)?)))
-                    .collect(),
-            })
-            .collect())
     }
+    let columns = [
+        each.len(),
+        ticks.len(),
+        cpu_ns.len(),
+        wall_ns.len(),
+        runs.len(),
+    ];
+    let lengths = || {
+        columns
+            .into_iter()
+            .chain(work.iter().map(|(_, column)| column.len()))
+    };
+    let count = lengths().max().unwrap_or(0);
+    if let Some(short) = lengths().find(|len| *len != 0 && *len != count) {
+        return Err(Error::new(format!(
+            "slices: one column has {short} numbers, another {count}"
+        )));
+    }
+    let at = |column: &Column, n: usize| column.get(n).copied().flatten();
+    Ok((0..count)
+        .map(|n| Slice {
+            run: runs.get(n).copied().unwrap_or(0),
+            length_ns: all.or(at(&each, n)).unwrap_or(0),
+            ticks: at(&ticks, n),
+            cpu_ns: at(&cpu_ns, n),
+            wall_ns: at(&wall_ns, n),
+            work: (work.iter())
+                .filter_map(|(counter, column)| Some((counter.clone(), at(column, n)?)))
+                .collect(),
+        })
+        .collect())
 }

@@ -9,10 +9,16 @@ use super::header::KNOWN_KEYS;
 /// others' that mean something of ours; `None` when there are none of either.
 pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
     let ours = |key: &String| KNOWN_KEYS.contains(&key.as_str());
-    let renamed = profile.meta.extra.iter().filter(|(key, _)| ours(key)).count() as u64;
+    let renamed = profile
+        .meta
+        .extra
+        .iter()
+        .filter(|(key, _)| ours(key))
+        .count() as u64;
     if renamed > 0 {
         notes.add_many("key-renamed", renamed, None, || {
-            "keys of the header are called other_…, since version 2 has keys of the same name".into()
+            "keys of the header are called other_…, since version 2 has keys of the same name"
+                .into()
         });
     }
     let mut first: HashMap<_, FrameId, foldhash::fast::RandomState> = HashMap::default();
@@ -25,7 +31,10 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
                 .or_insert(id)
         })
         .collect();
-    let merged = stands_for.iter().enumerate().filter(|(n, id)| id.index() != *n)
+    let merged = stands_for
+        .iter()
+        .enumerate()
+        .filter(|(n, id)| id.index() != *n)
         .count() as u64;
     if merged == 0 && renamed == 0 {
         return None;
@@ -36,8 +45,19 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         });
     }
     let mut profile = profile.clone();
-    for (key, _) in profile.meta.extra.iter_mut().filter(|(key, _)| ours(key)) {
-        key.insert_str(0, "other_");
+    for n in 0..profile.meta.extra.len() {
+        let mut key = profile.meta.extra[n].0.clone();
+        while ours(&key)
+            || profile
+                .meta
+                .extra
+                .iter()
+                .enumerate()
+                .any(|(m, (other, _))| m != n && *other == key)
+        {
+            key.insert_str(0, "other_");
+        }
+        profile.meta.extra[n].0 = key;
     }
     let profile = profile.with_frames(|profile, id| {
         let id = stands_for[id.index()];

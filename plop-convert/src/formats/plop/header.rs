@@ -1,6 +1,6 @@
 //! The header of a version 2 file: the JSON behind `# plop 2` in its first line.
 
-use plop_core::{Attributes, Error, Meta, Notes, Period, Result, Ticks, ValueType};
+use plop_core::{Attributes, Error, MAX_SCALE, Meta, Notes, Period, Result, Ticks, ValueType};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -50,11 +50,12 @@ pub(super) struct Header {
     pub(super) meta: Meta,
 }
 
-/// Reads the JSON of the first line.
-pub(super) fn read(json: &[u8], notes: &mut Notes) -> Result<Header> {
+/// Reads the JSON of the first line, which begins at byte `start` of it.
+pub(super) fn read(json: &[u8], start: usize, notes: &mut Notes) -> Result<Header> {
+    let start = start + json.len() - json.trim_ascii_start().len();
     let broken = |error: serde_json::Error| {
         Error::new(format!("the header is not JSON: {}", plain(&error)))
-            .at_line(1, (super::MARK.len() + 1 + error.column()) as u64)
+            .at_line(1, (start + error.column()) as u64)
     };
     let json = match json.trim_ascii() {
         b"" => &b"{}"[..],
@@ -68,16 +69,27 @@ pub(super) fn read(json: &[u8], notes: &mut Notes) -> Result<Header> {
     let mut period_ns = None;
     for (key, raw) in members {
         let known = header.member(&key, raw, &mut period_ns).map_err(|error| {
-            Error::new(format!("header key `{key}`: {}", plain(&error)))
-                .at_line(1, 0)
+            Error::new(format!("header key `{key}`: {}", plain(&error))).at_line(1, 0)
         })?;
         if !known {
             header.meta.extra.push((key, attribute(raw)));
         }
     }
+    if let Some(value) = header.values.iter().find(|value| value.scale > MAX_SCALE) {
+        let scale = value.scale.to_string();
+        return Err(Error::expected("at most 18 decimal places in `values`", &scale).at_line(1, 0));
+    }
+    let replaced = || format!("{:?}", header.meta).contains(char::REPLACEMENT_CHARACTER);
+    if json.windows(6).any(is_lone_byte) && replaced() {
+        notes.add("not-utf8", None, || {
+            "texts of the header that are not UTF-8 have U+FFFD where they are not".into()
+        });
+    }
     if header.values.is_empty() || header.default_value >= header.values.len() {
-        return Err(Error::new("header key `values`: there must be one, and the default among them")
-            .at_line(1, 0));
+        return Err(Error::new(
+            "header key `values`: there must be one, and the default among them",
+        )
+        .at_line(1, 0));
     }
     if let Some(every) = period_ns {
         let of = ValueType::new(&header.values[0].kind, "nanoseconds");
@@ -133,19 +145,21 @@ impl Header {
             "cpu_ns" => meta.cpu_ns = of(raw)?,
             "wall_ns" => meta.wall_ns = of(raw)?,
             "ticks" => {
-                #[derive(Deserialize, Default)]
-                #[serde(default)]
-                struct Counts {
-                    asked: i64,
-                    delivered: i64,
-                    dropped: i64,
+                let mut ticks = Ticks::default();
+                let Members(members) = of(raw)?;
+                for (key, raw) in members {
+                    let count = match key.as_str() {
+                        "asked" => &mut ticks.asked,
+                        "delivered" => &mut ticks.delivered,
+                        "dropped" => &mut ticks.dropped,
+                        _ => {
+                            meta.extra.push((format!("ticks.{key}"), attribute(raw)));
+                            continue;
+                        }
+                    };
+                    *count = of(raw)?;
                 }
-                let counts: Counts = of(raw)?;
-                meta.ticks = Some(Ticks {
-                    asked: counts.asked,
-                    delivered: counts.delivered,
-                    dropped: counts.dropped,
-                });
+                meta.ticks = Some(ticks);
             }
             "work" => {
                 let Members(counters) = of(raw)?;
@@ -185,9 +199,19 @@ where
         .collect()
 }
 
+/// Whether six bytes of JSON are the escape of a byte that is not UTF-8.
+fn is_lone_byte(escape: &[u8]) -> bool {
+    escape.starts_with(b"\\ud")
+        && matches!(escape[3], b'c' | b'C')
+        && matches!(escape[4], b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F')
+}
+
 fn attributes(raw: &RawValue) -> serde_json::Result<Attributes> {
     let Members(members) = of(raw)?;
-    Ok(members.into_iter().map(|(key, raw)| (key, attribute(raw))).collect())
+    Ok(members
+        .into_iter()
+        .map(|(key, raw)| (key, attribute(raw)))
+        .collect())
 }
 
 fn started(text: &str) -> serde_json::Result<i64> {
@@ -196,4 +220,3 @@ fn started(text: &str) -> serde_json::Result<i64> {
     i64::try_from(time.as_nanosecond())
         .map_err(|_| serde_json::Error::custom("a time outside 1677 to 2262"))
 }
-

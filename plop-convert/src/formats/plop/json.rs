@@ -121,12 +121,24 @@ fn push_raw(json: &str, out: &mut String) {
     if serde_json::from_str::<&RawValue>(json).is_err() {
         return push_text(json.as_bytes(), out);
     }
-    for c in json.trim().chars() {
+    let mut rest = json.trim();
+    while let Some(c) = rest.chars().next() {
+        // An escape goes out whole, so that the letters in it are not taken for text.
+        let escape = match rest.as_bytes() {
+            [b'\\', b'u', ..] => 6,
+            [b'\\', ..] => 2,
+            _ => 0,
+        };
+        if escape > 0 {
+            out.push_str(&rest[..escape]);
+            rest = &rest[escape..];
+            continue;
+        }
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_ascii() => out.push(c),
-            c => push_escaped(c, out),
+            c => push_char(c, rest, out),
         }
+        rest = &rest[c.len_utf8()..];
     }
 }
 
@@ -134,13 +146,12 @@ fn push_raw(json: &str, out: &mut String) {
 pub(super) fn push_text(bytes: &[u8], out: &mut String) {
     out.push('"');
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
+        for (at, c) in chunk.valid().char_indices() {
             match c {
                 '"' => out.push_str("\\\""),
                 '\\' => out.push_str("\\\\"),
                 '\n' => out.push_str("\\n"),
-                ' '..='~' => out.push(c),
-                c => push_escaped(c, out),
+                c => push_char(c, &chunk.valid()[at..], out),
             }
         }
         for byte in chunk.invalid() {
@@ -148,6 +159,16 @@ pub(super) fn push_text(bytes: &[u8], out: &mut String) {
         }
     }
     out.push('"');
+}
+
+/// Appends a character of a string; `rest` begins with it. The word by which Python 2 takes a comment
+/// for the declaration of an encoding is broken up.
+fn push_char(c: char, rest: &str, out: &mut String) {
+    match c {
+        'c' if rest.starts_with("coding") => push_escaped(c, out),
+        ' '..='~' => out.push(c),
+        c => push_escaped(c, out),
+    }
 }
 
 fn push_escaped(c: char, out: &mut String) {
@@ -221,13 +242,31 @@ mod tests {
 
     #[test]
     fn any_bytes_survive_as_a_string() {
-        for bytes in [&b"plain"[..], b"\xff\x80\n\"\\", "é😀\u{7f}".as_bytes(), b"\xed\xa0\x80", b""] {
+        for bytes in [
+            &b"plain"[..],
+            b"\xff\x80\n\"\\",
+            "é😀\u{7f}".as_bytes(),
+            b"\xed\xa0\x80",
+            b"",
+        ] {
             let mut json = String::new();
             push_text(bytes, &mut json);
             assert!(json.is_ascii());
             let Text(back) = serde_json::from_str(&json).unwrap();
             assert_eq!(back, bytes, "{json}");
         }
+    }
+
+    #[test]
+    fn the_declaration_of_an_encoding_is_broken_up_and_escapes_are_not() {
+        let mut out = String::new();
+        push_text("coding: \u{10c}oding \u{c}oding".as_bytes(), &mut out);
+        assert_eq!(out, r#""\u0063oding: \u010coding \u000coding""#);
+        out.clear();
+        push_raw(r#"["coding","\u010coding","\\coding"]"#, &mut out);
+        assert_eq!(out, r#"["\u0063oding","\u010coding","\\\u0063oding"]"#);
+        let back: Vec<String> = serde_json::from_str(&out).unwrap();
+        assert_eq!(back, ["coding", "\u{10c}oding", "\\coding"]);
     }
 
     #[test]

@@ -11,15 +11,15 @@ use super::extras;
 use super::header::{self, Header};
 use crate::format::ReadOptions;
 use crate::formats::collapsed::weight::{self, NoWeight, Places, Weight};
-use crate::formats::python::Scanner;
+use crate::formats::python::{RawString, Scanner};
 
-/// Plop 0.4 kept this many stacks and dropped the rest.
+/// Plop kept this many stacks and dropped the rest.
 const CAP: usize = 50;
 
 pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
     let first_line = text.split(|b| *b == b'\n').next().unwrap_or(b"");
     let header = match version_and_json(first_line)? {
-        Some(json) => Some(header::read(json, notes)?),
+        Some(json) => Some(header::read(json, first_line.len() - json.len(), notes)?),
         None => None,
     };
     let mut scanner = Scanner::new(text);
@@ -29,19 +29,36 @@ pub(super) fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Res
     if scanner.peek().is_some() {
         return Err(scanner.unexpected("nothing but comments after the dictionary"));
     }
-    let Dict { mut profile, rows, entries, .. } = dict;
+    let Dict {
+        mut profile,
+        rows,
+        entries,
+        ..
+    } = dict;
     if let Some(header) = &header {
         let first_line = 1 + memchr::memchr_iter(b'\n', &text[..after]).count() as u64;
-        extras::apply(&mut profile, header, &rows, &entries, &text[after..], first_line, notes)?;
-        // The frame that stands for no frames is not one of the profile's.
-        if header.empty_stack.is_some() {
-            profile = profile.compact();
-        }
+        extras::apply(
+            &mut profile,
+            header,
+            &rows,
+            &entries,
+            &text[after..],
+            first_line,
+            notes,
+        )?;
     } else {
+        let before = &text[..text.iter().position(|b| *b == b'{').unwrap_or(0)];
+        if memchr::memmem::find(before, MARK).is_some() {
+            notes.add("header-not-first", None, || {
+                "a header that is not in the first line was passed over, and so is all it announces".into()
+            });
+        }
         profile = version_1(profile, &rows, notes);
     }
     if rows.is_empty() {
-        notes.add("no-samples", None, || "an empty dictionary: a profile without samples".into());
+        notes.add("no-samples", None, || {
+            "an empty dictionary: a profile without samples".into()
+        });
     }
     Ok(vec![profile])
 }
@@ -61,10 +78,13 @@ fn version_and_json(first_line: &[u8]) -> Result<Option<&[u8]>> {
     }
 }
 
+/// Said of numbers that lost digits.
+pub(super) const ROUNDED: &str = "numbers rounded to the decimal places that fit 64 bits";
+
 /// What a stack of the dictionary has.
 pub(super) struct Row<'t> {
     /// The stack as it stands in the text.
-    key: &'t [u8],
+    pub(super) key: &'t [u8],
     pub(super) stack: StackId,
     pub(super) weight: Weight,
 }
@@ -77,18 +97,18 @@ struct Dict<'t> {
     entries: Vec<usize>,
     row_of: HashMap<StackId, usize, foldhash::fast::RandomState>,
     frames: HashMap<&'t [u8], FrameId, foldhash::fast::RandomState>,
-    /// The frame that stands for no frames.
-    empty: Option<FrameId>,
+    /// The frame that stands for no frames: file, line and function.
+    empty: Option<(&'t [u8], i64, &'t [u8])>,
     path: Vec<FrameId>,
 }
 
 impl<'t> Dict<'t> {
-    fn new(header: Option<&Header>) -> Self {
+    fn new(header: Option<&'t Header>) -> Self {
         let values = header.map_or_else(|| vec![ValueType::samples()], |h| h.values.clone());
-        let mut profile = Profile::new(values);
-        let empty = header.and_then(|header| header.empty_stack.as_ref()).map(|(file, line, name)| {
-            frame(&mut profile, &file.0, *line, &name.0)
-        });
+        let profile = Profile::new(values);
+        let empty = header
+            .and_then(|header| header.empty_stack.as_ref())
+            .map(|(file, line, name)| (&file.0[..], *line, &name.0[..]));
         Dict {
             profile,
             rows: Vec::new(),
@@ -107,7 +127,7 @@ impl<'t> Dict<'t> {
         notes: &mut Notes,
     ) -> Result<()> {
         scanner.expect(b'{', "a dictionary, `{`")?;
-        let mut told = 0;
+        let (mut told, mut rounded) = (0, 0);
         while !scanner.take(b'}') {
             scanner.peek();
             let start = scanner.at();
@@ -115,6 +135,7 @@ impl<'t> Dict<'t> {
             let key = scanner.since(start);
             scanner.expect(b':', "`:` and a count")?;
             let weight = weight_of(scanner)?;
+            rounded += u64::from(weight.rounded);
             self.entry(Row { key, stack, weight }, scanner, options, notes)?;
             if scanner.at() - told > 1 << 20 {
                 options.advance(scanner.at() - told);
@@ -124,6 +145,9 @@ impl<'t> Dict<'t> {
                 scanner.expect(b'}', "`,` or `}`")?;
                 break;
             }
+        }
+        if rounded > 0 {
+            notes.add_many("rounded", rounded, None, || ROUNDED.into());
         }
         Ok(())
     }
@@ -147,11 +171,17 @@ impl<'t> Dict<'t> {
         }
         let kept = &mut self.rows[row];
         let alike = kept.key != entry.key;
-        let code = if alike { "stacks-alike" } else { "duplicate-stack" };
+        let code = if alike {
+            "stacks-alike"
+        } else {
+            "duplicate-stack"
+        };
         // Finding a place takes time, and only the first is told.
         let place = (notes.count(code) == 0).then(|| scanner.place(scanner.at()));
         notes.add(code, place, || match (alike, options.sum_duplicates) {
-            (true, _) => "stacks that differ only in how their names are written were added up".into(),
+            (true, _) => {
+                "stacks that differ only in how their names are written were added up".into()
+            }
             (false, true) => "stacks that stand there twice were added up".into(),
             (false, false) => "stacks that stand there twice have the last count, as in Python \
                  (--sum-duplicates adds them up)"
@@ -168,7 +198,9 @@ impl<'t> Dict<'t> {
         }
         let sum = kept.weight.mantissa.checked_add(entry.weight.mantissa);
         kept.weight.mantissa = sum.ok_or_else(|| {
-            scanner.fail(Error::new("the sum of a stack's counts does not fit 64 bits"))
+            scanner.fail(Error::new(
+                "the sum of a stack's counts does not fit 64 bits",
+            ))
         })?;
         Ok(())
     }
@@ -177,12 +209,23 @@ impl<'t> Dict<'t> {
     fn stack(&mut self, scanner: &mut Scanner<'t>, notes: &mut Notes) -> Result<StackId> {
         scanner.expect(b'(', "a stack, a tuple of frames")?;
         self.path.clear();
+        // The frame that stands for no frames, as long as it is alone.
+        let mut none = None;
         while !scanner.take(b')') {
-            let frame = self.frame(scanner, notes)?;
-            self.path.push(frame);
+            let triple = Triple::read(scanner)?;
+            if self.path.is_empty() && self.stands_for_none(&triple) {
+                none = Some(triple);
+            } else {
+                if let Some(triple) = none.take() {
+                    let frame = self.frame(&triple, scanner, notes)?;
+                    self.path.push(frame);
+                }
+                let frame = self.frame(&triple, scanner, notes)?;
+                self.path.push(frame);
+            }
             if !scanner.take(b',') {
                 scanner.expect(b')', "`,` or `)` after a frame")?;
-                if self.path.len() == 1 {
+                if self.path.len() + usize::from(none.is_some()) == 1 {
                     return Err(scanner.fail(Error::expected(
                         "a comma after the only frame of a stack",
                         "`)`",
@@ -191,17 +234,64 @@ impl<'t> Dict<'t> {
                 break;
             }
         }
-        if let ([frame], Some(empty)) = (&self.path[..], self.empty)
-            && *frame == empty
-        {
-            return Ok(StackId::ROOT);
-        }
         let stacks = &mut self.profile.stacks;
         Ok((self.path.iter().rev()).fold(StackId::ROOT, |at, frame| stacks.push(at, *frame)))
     }
 
-    /// A frame: a tuple of file, line and function.
-    fn frame(&mut self, scanner: &mut Scanner<'t>, notes: &mut Notes) -> Result<FrameId> {
+    /// The id of a frame.
+    fn frame(
+        &mut self,
+        triple: &Triple<'t>,
+        scanner: &Scanner<'t>,
+        notes: &mut Notes,
+    ) -> Result<FrameId> {
+        if let Some(frame) = self.frames.get(triple.literal) {
+            return Ok(*frame);
+        }
+        let line = match triple.line {
+            None => {
+                let first = notes.count("no-line") == 0;
+                let place = first.then(|| scanner.place(triple.line_start));
+                notes.add("no-line", place, || "lines that are None became 0".into());
+                0
+            }
+            Some(digits) => line_number(digits).ok_or_else(|| {
+                Error::expected("a line that fits 64 bits", &quoted(digits))
+                    .at(scanner.place(triple.line_start))
+            })?,
+        };
+        let broken = |text: String| Error::new(text).at(scanner.place(triple.start));
+        let file = triple.file.bytes().map_err(broken)?;
+        let name = triple.name.bytes().map_err(broken)?;
+        let id = frame(&mut self.profile, &file, line, &name);
+        self.frames.insert(triple.literal, id);
+        Ok(id)
+    }
+
+    /// Whether a frame is the one that stands for no frames.
+    fn stands_for_none(&self, triple: &Triple) -> bool {
+        let Some((file, line, name)) = self.empty else {
+            return false;
+        };
+        triple.line.and_then(line_number) == Some(line)
+            && triple.file.bytes().is_ok_and(|bytes| *bytes == *file)
+            && triple.name.bytes().is_ok_and(|bytes| *bytes == *name)
+    }
+}
+
+/// A frame as it stands in the text: a tuple of file, line and function.
+struct Triple<'t> {
+    literal: &'t [u8],
+    start: usize,
+    file: RawString<'t>,
+    /// The digits; `None` if the text says so.
+    line: Option<&'t [u8]>,
+    line_start: usize,
+    name: RawString<'t>,
+}
+
+impl<'t> Triple<'t> {
+    fn read(scanner: &mut Scanner<'t>) -> Result<Self> {
         scanner.peek();
         let start = scanner.at();
         scanner.expect(b'(', "a frame, a tuple of file, line and function")?;
@@ -217,26 +307,14 @@ impl<'t> Dict<'t> {
         let name = scanner.string()?;
         scanner.take(b',');
         scanner.expect(b')', "`)` after file, line and function")?;
-        let literal = scanner.since(start);
-        if let Some(frame) = self.frames.get(literal) {
-            return Ok(*frame);
-        }
-        let line = match line {
-            None => {
-                notes.add("no-line", Some(scanner.place(scanner.at())), || "lines that are None became 0".into());
-                0
-            }
-            Some(digits) => line_number(digits).ok_or_else(|| {
-                Error::expected("a line that fits 64 bits", &quoted(digits))
-                    .at(scanner.place(line_start))
-            })?,
-        };
-        let broken = |text: String| Error::new(text).at(scanner.place(start));
-        let file = file.bytes().map_err(broken)?;
-        let name = name.bytes().map_err(broken)?;
-        let id = frame(&mut self.profile, &file, line, &name);
-        self.frames.insert(literal, id);
-        Ok(id)
+        Ok(Triple {
+            literal: scanner.since(start),
+            start,
+            file,
+            line,
+            line_start,
+            name,
+        })
     }
 }
 
@@ -247,7 +325,10 @@ fn line_number(digits: &[u8]) -> Option<i64> {
 /// The frame of a file, line and function.
 pub(super) fn frame(profile: &mut Profile, file: &[u8], line: i64, name: &[u8]) -> FrameId {
     let function = profile.function(name, file);
-    profile.frames.intern(Frame { line, ..Frame::of(function) })
+    profile.frames.intern(Frame {
+        line,
+        ..Frame::of(function)
+    })
 }
 
 fn weight_of(scanner: &mut Scanner) -> Result<Weight> {
@@ -275,14 +356,11 @@ fn version_1(mut profile: Profile, rows: &[Row], notes: &mut Notes) -> Profile {
     let rounded = places.bring_to(scale, profile.samples.values_mut().iter_mut());
     profile.values[0].scale = scale;
     if rounded > 0 {
-        notes.add_many("rounded", rounded, None, || {
-            "counts rounded to the decimal places that fit 64 bits".into()
-        });
+        notes.add_many("rounded", rounded, None, || ROUNDED.into());
     }
-    let falling = rows.is_sorted_by(|a, b| a.weight.mantissa >= b.weight.mantissa);
-    if rows.len() == CAP && falling {
+    if rows.len() == CAP {
         notes.add("capped", None, || {
-            format!("exactly {CAP} stacks: Plop 0.4 keeps the {CAP} heaviest and drops the rest, so the total is too small")
+            format!("exactly {CAP} stacks: Plop keeps the {CAP} heaviest and drops the rest, so the total may be too small")
         });
     }
     if has_definition_lines(&profile) {
@@ -299,7 +377,7 @@ fn version_1(mut profile: Profile, rows: &[Row], notes: &mut Notes) -> Profile {
 ///
 /// A module's code begins before its functions are defined, and runs on to call them after: where
 /// every `<module>` stands before all other functions of its file, the lines are definitions. Since a
-/// short file proves little, nearly every function must have a single line besides.
+/// short file proves little, there must be ten functions, and nearly every one have a single line.
 fn has_definition_lines(profile: &Profile) -> bool {
     let mut frames = vec![0u32; profile.functions.len()];
     let mut first: HashMap<StrId, i64, foldhash::fast::RandomState> = HashMap::default();
@@ -318,7 +396,10 @@ fn has_definition_lines(profile: &Profile) -> bool {
     let compared: Vec<bool> = (modules.iter())
         .filter_map(|(file, line)| Some(line <= first.get(file)?))
         .collect();
-    several * 6 <= frames.len() && !compared.is_empty() && compared.iter().all(|before| *before)
+    frames.len() >= 10
+        && several * 6 <= frames.len()
+        && !compared.is_empty()
+        && compared.iter().all(|before| *before)
 }
 
 pub(super) fn with_definition_lines(profile: Profile) -> Profile {

@@ -67,7 +67,11 @@ impl<'p> Writer<'p> {
         let frames: Vec<Vec<u8>> = (0..profile.frames.len())
             .map(|n| {
                 let id = FrameId::new(n);
-                triple(profile.file_of(id), profile.line_of(id), profile.name_of(id))
+                triple(
+                    profile.file_of(id),
+                    profile.line_of(id),
+                    profile.name_of(id),
+                )
             })
             .collect();
         let mut empty_name = String::from("(no frames)");
@@ -77,23 +81,41 @@ impl<'p> Writer<'p> {
         }
         let rows = rows(profile, &frames);
         let has_empty = rows.iter().any(|(stack, _)| *stack == StackId::ROOT);
-        let definition_lines = profile.frames.iter().any(|(_, frame)| {
-            profile.functions.get(frame.function).start_line != 0
-        }) && profile.frames.iter().all(|(_, frame)| frame.line == 0);
+        let definition_lines = profile
+            .frames
+            .iter()
+            .any(|(_, frame)| profile.functions.get(frame.function).start_line != 0)
+            && profile.frames.iter().all(|(_, frame)| frame.line == 0);
         let text = |id: StrId| profile.strings.get(id);
         Writer {
             profile,
-            threads: Order::by(profile.threads.iter().map(|(id, _)| id), ThreadId::index, |id| {
-                let thread = profile.threads.get(id);
-                (thread.pid, thread.tid, text(thread.name))
-            }),
-            mappings: Order::by(profile.mappings.iter().map(|(id, _)| id), MappingId::index, |id| {
-                let mapping = profile.mappings.get(id);
-                (mapping.start, mapping.limit, mapping.offset, text(mapping.file), text(mapping.build_id))
-            }),
-            labels: Order::by(profile.label_sets.iter().map(|(id, _)| id), LabelSetId::index, |id| {
-                label_set(profile, id)
-            }),
+            threads: Order::by(
+                profile.threads.iter().map(|(id, _)| id),
+                ThreadId::index,
+                |id| {
+                    let thread = profile.threads.get(id);
+                    (thread.pid, thread.tid, text(thread.name))
+                },
+            ),
+            mappings: Order::by(
+                profile.mappings.iter().map(|(id, _)| id),
+                MappingId::index,
+                |id| {
+                    let mapping = profile.mappings.get(id);
+                    (
+                        mapping.start,
+                        mapping.limit,
+                        mapping.offset,
+                        text(mapping.file),
+                        text(mapping.build_id),
+                    )
+                },
+            ),
+            labels: Order::by(
+                profile.label_sets.iter().map(|(id, _)| id),
+                LabelSetId::index,
+                |id| label_set(profile, id),
+            ),
             empty: has_empty.then(|| triple(b"", 0, empty_name.as_bytes())),
             empty_name,
             frames,
@@ -111,8 +133,7 @@ impl<'p> Writer<'p> {
         self.samples(out)
     }
 
-    /// The first line. It is ASCII, and the word that Python 2 takes for the declaration of an
-    /// encoding is broken up.
+    /// The first line.
     fn header(&self) -> String {
         let profile = self.profile;
         let meta = &profile.meta;
@@ -183,7 +204,9 @@ impl<'p> Writer<'p> {
             ("comments", &meta.comments),
         ] {
             if !texts.is_empty() {
-                push_list(texts, object.key(key), |text, out| push_text(text.as_bytes(), out));
+                push_list(texts, object.key(key), |text, out| {
+                    push_text(text.as_bytes(), out)
+                });
             }
         }
         object.text("drop_frames", meta.drop_frames.as_bytes());
@@ -191,7 +214,7 @@ impl<'p> Writer<'p> {
         object.text("doc_url", meta.doc_url.as_bytes());
         if !profile.threads.is_empty() {
             push_list(&self.threads.ids, object.key("threads"), |id, out| {
- let thread = profile.threads.get(*id);
+                let thread = profile.threads.get(*id);
                 let _ = write!(out, "[{},", thread.tid);
                 push_text(profile.strings.get(thread.name), out);
                 if thread.pid != 0 {
@@ -202,12 +225,16 @@ impl<'p> Writer<'p> {
         }
         if !profile.mappings.is_empty() {
             push_list(&self.mappings.ids, object.key("mappings"), |id, out| {
- let mapping = profile.mappings.get(*id);
+                let mapping = profile.mappings.get(*id);
                 out.push('[');
                 push_text(profile.strings.get(mapping.file), out);
                 out.push(',');
                 push_text(profile.strings.get(mapping.build_id), out);
-                let _ = write!(out, ",{},{},{}]", mapping.start, mapping.limit, mapping.offset);
+                let _ = write!(
+                    out,
+                    ",{},{},{}]",
+                    mapping.start, mapping.limit, mapping.offset
+                );
             });
         }
         if self.definition_lines {
@@ -223,7 +250,7 @@ impl<'p> Writer<'p> {
             push_attribute(value, object.key(key));
         }
         object.close();
-        format!("# plop 2 {}\n", json.replace("coding", "\\u0063oding"))
+        format!("# plop 2 {json}\n")
     }
 
     fn dictionary(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -286,7 +313,10 @@ impl<'p> Writer<'p> {
                 object.key("address").push_str(&frame.address.to_string());
             }
             if let Some(mapping) = frame.mapping {
-                object.number("mapping", Some(self.mappings.numbers[mapping.index()] as i64));
+                object.number(
+                    "mapping",
+                    Some(self.mappings.numbers[mapping.index()] as i64),
+                );
             }
             if object.is_empty() {
                 continue;
@@ -315,7 +345,10 @@ impl<'p> Writer<'p> {
         };
         let mut json = String::new();
         let mut object = Object::open(&mut json);
-        if slices.iter().all(|slice| slice.length_ns == first.length_ns) {
+        if slices
+            .iter()
+            .all(|slice| slice.length_ns == first.length_ns)
+        {
             object.number("length_ns", Some(first.length_ns));
         } else {
             push_list(slices, object.key("length_ns"), |slice, out| {
@@ -334,7 +367,9 @@ impl<'p> Writer<'p> {
         ];
         for (key, counter) in counters {
             if slices.iter().any(|slice| counter(slice).is_some()) {
-                push_list(slices, object.key(key), |slice, out| push_number(counter(slice), out));
+                push_list(slices, object.key(key), |slice, out| {
+                    push_number(counter(slice), out)
+                });
             }
         }
         let mut work: Vec<&str> = Vec::new();
@@ -353,7 +388,9 @@ impl<'p> Writer<'p> {
             }
             members.close();
         }
-        push_list(slices, object.key("run"), |slice, out| out.push_str(&slice.run.to_string()));
+        push_list(slices, object.key("run"), |slice, out| {
+            out.push_str(&slice.run.to_string())
+        });
         object.close();
         writeln!(out, "# slices {json}")
     }
@@ -366,8 +403,12 @@ impl<'p> Writer<'p> {
         if told && profile.values.len() == 1 {
             return Ok(());
         }
-        let position: HashMap<StackId, usize, foldhash::fast::RandomState> =
-            self.rows.iter().enumerate().map(|(n, (stack, _))| (*stack, n)).collect();
+        let position: HashMap<StackId, usize, foldhash::fast::RandomState> = self
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(n, (stack, _))| (*stack, n))
+            .collect();
         let summed = profile.clone().summed();
         // What has no slice, thread or labels comes after what has.
         let number = |n: Option<usize>| n.unwrap_or(usize::MAX);
@@ -402,7 +443,14 @@ impl<'p> Writer<'p> {
                 open = Some(group);
             }
             let _ = write!(buffer, " {stack}");
-            for (n, (value, of)) in summed.samples.get(row).values.iter().zip(&profile.values).enumerate() {
+            for (n, (value, of)) in summed
+                .samples
+                .get(row)
+                .values
+                .iter()
+                .zip(&profile.values)
+                .enumerate()
+            {
                 buffer.push(if n == 0 { ':' } else { ',' });
                 buffer.push_str(&decimal(*value, of.scale));
             }
@@ -422,19 +470,23 @@ impl<'p> Writer<'p> {
 fn label_set(profile: &Profile, id: LabelSetId) -> String {
     let text = |id: StrId| profile.strings.get(id);
     let mut json = String::new();
-    push_list(profile.label_sets.get(id), &mut json, |(key, value), out| {
-        out.push('[');
-        push_text(text(*key), out);
-        out.push(',');
-        match value {
-            LabelValue::Text(value) => push_text(text(*value), out),
-            LabelValue::Number(number, unit) => {
-                let _ = write!(out, "{number},");
-                push_text(text(*unit), out);
+    push_list(
+        profile.label_sets.get(id),
+        &mut json,
+        |(key, value), out| {
+            out.push('[');
+            push_text(text(*key), out);
+            out.push(',');
+            match value {
+                LabelValue::Text(value) => push_text(text(*value), out),
+                LabelValue::Number(number, unit) => {
+                    let _ = write!(out, "{number},");
+                    push_text(text(*unit), out);
+                }
             }
-        }
-        out.push(']');
-    });
+            out.push(']');
+        },
+    );
     json
 }
 
@@ -465,7 +517,12 @@ fn rows(profile: &Profile, frames: &[Vec<u8>]) -> Vec<(StackId, i64)> {
     let by_frames = |a: StackId, b: StackId| {
         let (mut a, mut b) = (a, b);
         while a != b {
-            let rank = |stack| profile.stacks.frame(stack).map(|frame| ranks[frame.index()]);
+            let rank = |stack| {
+                profile
+                    .stacks
+                    .frame(stack)
+                    .map(|frame| ranks[frame.index()])
+            };
             let order = rank(a).cmp(&rank(b));
             if order.is_ne() {
                 return order;
