@@ -299,3 +299,61 @@ fn the_readme_lists_the_formats_there_are() {
     let table = plop_convert::markdown_table();
     assert!(readme.contains(&table), "put this into README.md:\n{table}");
 }
+
+/// Every code that a note can have is explained in docs/json.md, and every one explained exists.
+#[test]
+fn the_codes_of_notes_are_those_that_are_explained() {
+    let docs = std::fs::read_to_string(testdata("../docs/json.md")).unwrap();
+    let mut files = vec![
+        testdata("../plop-core/src"),
+        testdata("../plop-convert/src"),
+    ];
+    let mut codes = std::collections::BTreeSet::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        let source = code.split("#[cfg(test)]").next().unwrap();
+        for call in ["notes.add(", "notes.add_many(", "changed("] {
+            for after in source.split(call).skip(1) {
+                if let Some(text) = after.trim_start().strip_prefix('"') {
+                    codes.insert(text.split('"').next().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    codes.extend(["stacks-alike", "duplicate-stack"].map(str::to_owned));
+    let explained: std::collections::BTreeSet<String> = docs
+        .lines()
+        .skip_while(|line| !line.starts_with("Codes of reading"))
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| {
+            line.strip_prefix("| `")?
+                .split('`')
+                .next()
+                .map(str::to_owned)
+        })
+        .collect();
+    assert_eq!(codes, explained);
+}
+
+/// The example of docs/plop-format.md is in the document whole, and comes back byte for byte.
+#[test]
+fn the_example_of_the_format_is_what_we_write() {
+    let file = testdata("../docs/examples/everything.plop");
+    let example = std::fs::read_to_string(&file).unwrap();
+    let docs = std::fs::read_to_string(testdata("../docs/plop-format.md")).unwrap();
+    assert!(docs.contains(&example));
+    let output = plop()
+        .args(["convert", "-f", "plop"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), example);
+}

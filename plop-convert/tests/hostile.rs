@@ -52,7 +52,7 @@ fn small(format: &Format) -> Vec<Vec<u8>> {
 /// What no fixture shows: a version 2 file with everything, every variant of a folded line.
 fn made(format: &str) -> Option<Vec<u8>> {
     let text: &[u8] = match format {
-        "plop" => include_bytes!("support/everything.plop"),
+        "plop" => include_bytes!("../../docs/examples/everything.plop"),
         "folded" => b"a;b 1\r\nthread (7): x;f (a.py:3)_[k]_[i] 2.5\n;; -3\n 4\n\xff\t5\n",
         "folded-diff" => b"a;b 1 2\nc 0 1.5\n",
         "folded-columns" => b"samples/count cpu/ns\na;b 1 2\nc 0 -5\n",
