@@ -100,13 +100,14 @@ impl Format {
         self.name == name || self.aliases.contains(&name)
     }
 
-    /// Whether a file name ends as this format's do, a `.gz` behind it left aside.
-    pub fn has_extension_of(&self, file: &str) -> bool {
+    /// The longest of this format's endings that a file name has, a `.gz` behind it left aside.
+    pub fn extension_of(&self, file: &str) -> Option<&'static str> {
         let file = file.strip_suffix(".gz").unwrap_or(file);
-        self.extensions.iter().any(|extension| {
-            file.strip_suffix(extension)
-                .is_some_and(|stem| stem.ends_with('.'))
-        })
+        let ends = |extension: &&&str| {
+            let stem = file.strip_suffix(**extension);
+            stem.is_some_and(|stem| stem.ends_with('.'))
+        };
+        (self.extensions.iter().filter(ends).copied()).max_by_key(|extension| extension.len())
     }
 
     /// What writing these profiles in this format loses.

@@ -34,17 +34,13 @@ pub fn find(name: &str) -> Option<&'static Format> {
         .find(|format| format.is_called(name))
 }
 
-/// The format to write a file of this name in, by its ending; the longest ending wins.
+/// The format to write a file of this name in, by its ending: the longest ending, and of equal ones
+/// the format that is listed first.
 pub fn for_file(name: &str) -> Option<&'static Format> {
-    let ending = |format: &Format| {
-        (format.extensions.iter())
-            .filter(|extension| format.write.is_some() && name_ends(name, extension))
-            .map(|extension| extension.len())
-            .max()
-    };
-    (formats().iter().copied())
-        .filter_map(|format| Some((ending(format)?, format)))
-        .max_by_key(|(length, format)| (*length, std::cmp::Reverse(position(format))))
+    (formats().iter().copied().rev())
+        .filter(|format| format.write.is_some())
+        .filter_map(|format| Some((format.extension_of(name)?.len(), format)))
+        .max_by_key(|(length, _)| *length)
         .map(|(_, format)| format)
 }
 
@@ -75,19 +71,6 @@ pub fn markdown_table() -> String {
     table
 }
 
-fn name_ends(name: &str, extension: &str) -> bool {
-    let name = name.strip_suffix(".gz").unwrap_or(name);
-    name.strip_suffix(extension)
-        .is_some_and(|stem| stem.ends_with('.'))
-}
-
-fn position(format: &Format) -> usize {
-    formats()
-        .iter()
-        .position(|other| other.name == format.name)
-        .unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +93,7 @@ mod tests {
         assert_eq!(name("a.plop"), Some("plop"));
         assert_eq!(name("a.plop.gz"), Some("plop"));
         assert_eq!(name("a.flame"), Some("folded"));
+        assert_eq!(name("a.diff.folded"), Some("folded-diff"));
         assert_eq!(name("plop"), None);
         assert_eq!(name("a.xyz"), None);
     }

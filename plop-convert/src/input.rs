@@ -102,7 +102,7 @@ pub fn detect(input: &[u8], name: &str) -> Result<&'static Format> {
     }
     let by_name: Vec<_> = candidates
         .iter()
-        .filter(|format| format.has_extension_of(name))
+        .filter(|format| format.extension_of(name).is_some())
         .collect();
     if let [format] = by_name[..] {
         return Ok(format);

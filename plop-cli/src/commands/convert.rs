@@ -145,15 +145,15 @@ fn one_each(
                 .file_name()
                 .unwrap_or("stdin".as_ref());
             let name = name.to_string_lossy();
-            let name = name.strip_suffix(".gz").unwrap_or(&name);
-            let known = (input.loaded.format.extensions.iter())
-                .find_map(|end| name.strip_suffix(end)?.strip_suffix('.'));
+            let stem = name.strip_suffix(".gz").unwrap_or(&name);
+            let known = input.loaded.format.extension_of(stem);
+            let stem = known.map_or(stem, |end| &stem[..stem.len() - end.len() - 1]);
             let ending = output
                 .format
                 .extensions
                 .first()
                 .unwrap_or(&output.format.name);
-            let file = folder.join(format!("{}.{ending}", known.unwrap_or(name)));
+            let file = folder.join(format!("{stem}.{ending}"));
             if taken.contains(&file) {
                 bail!("two inputs would both become {}", file.display());
             }
