@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{completions, convert, formats, info, man, merge};
 
@@ -100,6 +100,22 @@ impl Global {
                 Color::Auto => std::io::stdout().is_terminal() && !no_color && !dumb,
             },
         })
+    }
+}
+
+/// Whether help and usage errors have colour. They are printed before the options are known, so this
+/// looks for `--color` on its own.
+pub(crate) fn help_color(words: impl Iterator<Item = String>) -> ColorChoice {
+    let mut words = words.skip_while(|word| word != "--color" && !word.starts_with("--color="));
+    let word = words.next().unwrap_or_default();
+    let value = match word.strip_prefix("--color=") {
+        Some(value) => value.to_owned(),
+        None => words.next().unwrap_or_default(),
+    };
+    match value.as_str() {
+        "never" => ColorChoice::Never,
+        "always" => ColorChoice::Always,
+        _ => ColorChoice::Auto,
     }
 }
 

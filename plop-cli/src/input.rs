@@ -27,7 +27,7 @@ pub(crate) struct InputArgs {
     #[arg(long)]
     sum_duplicates: bool,
     /// The most that a compressed input may inflate to
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = crate::args::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = crate::args::bytes)]
     max_inflated: u64,
 }
 

@@ -13,10 +13,14 @@ mod select;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let command = args::Cli::command().color(args::help_color(std::env::args()));
+    let cli = match args::Cli::from_arg_matches(&command.get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let settings = match cli.global.settings() {
         Ok(settings) => settings,
         Err(error) => return outcome::failed(&error),

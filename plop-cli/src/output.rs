@@ -44,7 +44,7 @@ pub(crate) struct Output {
 impl OutputArgs {
     /// Settles the output; `default` is the format where nothing tells.
     pub(crate) fn settle(&self, default: Option<&str>) -> Result<Output> {
-        let file = self.output.clone().filter(|file| file != Path::new("-"));
+        let file = self.output.clone().filter(|file| !is_stdout(file));
         let format = match (self.format, &file) {
             (Some(format), _) => format,
             (None, Some(file)) => match (for_file(&file.to_string_lossy()), default.and_then(find))
@@ -97,6 +97,12 @@ impl Output {
         }
     }
 
+    /// The ending of a file's name that tells format and compression.
+    pub(crate) fn ending(&self) -> String {
+        let ending = self.format.extensions.first().unwrap_or(&self.format.name);
+        format!("{ending}{}", if self.gzip { ".gz" } else { "" })
+    }
+
     /// The same format and compression, into another file.
     pub(crate) fn to_file(&self, file: PathBuf) -> Output {
         Output {
@@ -127,7 +133,7 @@ impl Output {
         let written = match &self.file {
             None => put(&mut BufWriter::new(io::stdout().lock())).map_err(anyhow::Error::from),
             Some(file) if is_special(file) => {
-                let open = std::fs::OpenOptions::new().write(true).open(file);
+                let open = std::fs::OpenOptions::new().append(true).open(file);
                 open.and_then(|file| put(&mut BufWriter::new(file)))
                     .map_err(anyhow::Error::from)
             }
@@ -137,14 +143,27 @@ impl Output {
     }
 }
 
-/// Whether a path is no ordinary file: a device, a pipe, or a link to an open descriptor. Such a
-/// thing is written to as it is; anything else is replaced.
+/// Whether a path is a device, a pipe or the like, which is written to as it is; a file is replaced.
 fn is_special(file: &Path) -> bool {
-    let device = file.starts_with("/dev") || file.starts_with("/proc");
-    device
+    is_descriptor(file)
         || file
             .metadata()
             .is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+/// Whether a path names an open descriptor. What is behind it may be a file that others write to, too:
+/// it is added to, never replaced.
+fn is_descriptor(file: &Path) -> bool {
+    file.starts_with("/dev/fd")
+        || file.starts_with("/proc/self/fd")
+        || file == Path::new("/dev/stderr")
+}
+
+/// Whether a path is another name of standard output.
+fn is_stdout(file: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+        .iter()
+        .any(|name| file == Path::new(name))
 }
 
 /// Writes a file beside its final place and then puts it there, so that whoever looks finds the old
@@ -153,8 +172,12 @@ fn put_whole(file: &Path, put: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -
     if file.is_dir() {
         bail!("it is a folder; name a file in it");
     }
-    // A link stays a link: what it points to is replaced.
-    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    // A link stays a link: what it points to is replaced, or made.
+    let target = match (file.canonicalize(), file.read_link()) {
+        (Ok(target), _) => target,
+        (Err(_), Ok(link)) => file.parent().unwrap_or(Path::new("")).join(link),
+        (Err(_), Err(_)) => file.to_owned(),
+    };
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

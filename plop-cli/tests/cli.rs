@@ -63,6 +63,67 @@ fn a_reader_that_goes_away_is_no_error() {
         ));
         assert_eq!(stderr(&output), "0\n", "{command}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.plop").display().to_string();
+    for command in ["convert", "merge"] {
+        let told = format!("$PLOP {command} $DATA/folded/work.folded -o {file} --json");
+        let output = sh(&format!("{{ sleep 0.2; {told}; echo $? >&2; }} | true"));
+        assert_eq!(stderr(&output), "0\n", "{command}");
+        let output = sh(&format!("{told} > /dev/full"));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{command}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn a_file_on_a_memory_disk_is_a_file_like_any_other() {
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+        eprintln!("SKIPPED: there is no /dev/shm");
+        return;
+    };
+    let file = folder.path().join("x.folded");
+    std::fs::write(&file, "old 1\n".repeat(100_000)).unwrap();
+    for name in ["x.folded", "new.folded"] {
+        let target = folder.path().join(name);
+        let input = testdata("folded/work.folded");
+        assert!(
+            plop()
+                .arg("convert")
+                .arg(&input)
+                .arg("-o")
+                .arg(&target)
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(
+            std::fs::read_to_string(&target).unwrap().lines().count(),
+            22
+        );
+    }
+}
+
+#[test]
+fn standard_output_by_its_other_names_is_added_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        std::fs::write(&file, "before\n").unwrap();
+        let output = sh(&format!(
+            "$PLOP convert $DATA/folded/work.folded -f folded -o {name} >> {}",
+            file.display()
+        ));
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            text.starts_with("before\n") && text.lines().count() == 23,
+            "{name}"
+        );
+    }
 }
 
 #[test]
@@ -172,6 +233,20 @@ fn an_existing_output_keeps_its_mode_and_a_link_stays_a_link() {
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
     assert!(std::fs::read(&file).unwrap().len() > 1000);
+    let (to_come, dangling) = (
+        folder.path().join("to-come"),
+        folder.path().join("dangling"),
+    );
+    symlink("to-come", &dangling).unwrap();
+    let status = plop()
+        .arg("convert")
+        .arg(&input)
+        .args(["-qf", "folded", "-o"])
+        .arg(&dangling)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert!(dangling.symlink_metadata().unwrap().is_symlink() && to_come.is_file());
 }
 
 #[test]

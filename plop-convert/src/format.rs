@@ -71,8 +71,8 @@ pub struct ReadOptions<'a> {
     pub progress: Option<&'a std::sync::atomic::AtomicU64>,
 }
 
-/// The default of [`ReadOptions::max_inflated`]: 4 GiB.
-pub const MAX_INFLATED: u64 = 4 << 30;
+/// The default of [`ReadOptions::max_inflated`]: 1 GiB.
+pub const MAX_INFLATED: u64 = 1 << 30;
 
 impl Default for ReadOptions<'_> {
     fn default() -> Self {
@@ -102,7 +102,8 @@ impl Format {
 
     /// The longest of this format's endings that a file name has, a `.gz` behind it left aside.
     pub fn extension_of(&self, file: &str) -> Option<&'static str> {
-        let file = file.strip_suffix(".gz").unwrap_or(file);
+        let file = file.to_ascii_lowercase();
+        let file = file.strip_suffix(".gz").unwrap_or(&file);
         let ends = |extension: &&&str| {
             let stem = file.strip_suffix(**extension);
             stem.is_some_and(|stem| stem.ends_with('.'))

@@ -25,6 +25,7 @@ formats! {
 
 mod collapsed;
 mod python;
+mod weight;
 
 /// The format of a name or an alias.
 pub fn find(name: &str) -> Option<&'static Format> {

@@ -161,10 +161,22 @@ fn without_byte_order_mark(input: &[u8]) -> Result<Cow<'_, [u8]>> {
         .0
         .iter()
         .map(|pair| decode(*pair));
-    let text: String = char::decode_utf16(units)
-        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect();
-    Ok(Cow::Owned(text.into_bytes()))
+    let mut text = Vec::with_capacity(input.len());
+    for unit in char::decode_utf16(units) {
+        match unit {
+            Ok(c) => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            // Half of a pair is kept as the bytes it would have in UTF-8.
+            Err(half) => {
+                let code = half.unpaired_surrogate();
+                text.extend_from_slice(&[
+                    0xe0 | (code >> 12) as u8,
+                    0x80 | (code >> 6 & 0x3f) as u8,
+                    0x80 | (code & 0x3f) as u8,
+                ]);
+            }
+        }
+    }
+    Ok(Cow::Owned(text))
 }
 
 #[cfg(test)]
@@ -222,6 +234,11 @@ mod tests {
             let dump = loaded.profiles[0].dump();
             assert!(dump.ends_with("é; = 3\n"), "{dump}");
         }
+        let half = read(b"\xff\xfe\x00\xd8 \x001\x00", None, &ReadOptions::default()).unwrap();
+        assert_eq!(
+            half.profiles[0].name_of(plop_core::FrameId::new(0)),
+            b"\xed\xa0\x80"
+        );
         assert!(refusal(b"\xff\xfea", &ReadOptions::default()).contains("half a character"));
     }
 }

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use plop_convert::{ReadOptions, read};
-use plop_core::decimal;
+use plop_core::{Granularity, decimal};
 
 /// Files that are refused, and why that is right.
 const REFUSED: [(&str, &str); 1] = [(
@@ -124,4 +124,12 @@ fn the_demo_profile_of_2012_has_2999_samples_in_354_stacks() {
     assert_eq!(loaded.notes.count("definition-lines"), 1);
     // 178 nodes as the original viewer counts them: (file, line, function).
     assert_eq!(profile.frames.len(), 178);
+    // By function, as Python counts (file, function) in it.
+    let by_function = profile
+        .clone()
+        .at_granularity(Granularity::Functions)
+        .summed();
+    assert_eq!(by_function.functions.len(), 161);
+    assert_eq!(by_function.samples.len(), 347);
+    assert_eq!(by_function.total(0), 2999);
 }

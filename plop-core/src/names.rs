@@ -40,19 +40,21 @@ impl Profile {
 fn escape_name(name: &[u8]) -> Vec<u8> {
     let ends_in = |byte| name.last() == Some(&byte);
     let last_space = name.iter().rposition(|b| *b == b' ');
-    let number_last = last_space.is_some_and(|space| {
-        let digits = &name[space + 1..];
-        !digits.is_empty()
-            && digits
-                .iter()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
-    });
+    let like_a_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+');
+    let number_last =
+        last_space.is_some_and(|space| name.get(space + 1).is_some_and(like_a_number));
+    let like_a_root = name.starts_with(b"process ") || name.starts_with(b"thread (");
+    let first_space = name.iter().position(|b| *b == b' ');
     let mut out = Vec::with_capacity(name.len());
     for (n, byte) in name.iter().enumerate() {
         let at_end = n == 0 || n + 1 == name.len();
         let encode = match byte {
             b'%' | b';' | 0..=0x1f | 0x7f => true,
-            b' ' => at_end || (number_last && Some(n) == last_space),
+            b' ' => {
+                at_end
+                    || (number_last && Some(n) == last_space)
+                    || (like_a_root && Some(n) == first_space)
+            }
             b'(' | b')' => ends_in(b')'),
             b'[' | b']' => ends_in(b']'),
             _ => false,

@@ -113,8 +113,8 @@ impl Profile {
     ///
     /// 1. Every id lies inside its table, and no table had to refuse a row.
     /// 2. Parents come before children (so built by [`Stacks::push`]).
-    /// 3. Every sample has as many values as there are value types, at least one, and one of them
-    ///    is the default; decimal places are at most 18; the magnitudes of each value add up
+    /// 3. Every sample has as many values as there are value types, at least one; no two have the same
+    ///    kind and unit, and one of them is the default; decimal places are at most 18; the magnitudes of each value add up
     ///    within an `i64`, so that no sum of samples can overflow.
     /// 4. Samples stand in time order if they have times; runs are numbered up to 999,999,999.
     ///
@@ -191,6 +191,17 @@ impl Profile {
                 self.samples.stride()
             )));
         }
+        for (n, value) in self.values.iter().enumerate() {
+            if self.values[..n]
+                .iter()
+                .any(|other| other.same_quantity(value))
+            {
+                return Err(Error::new(format!(
+                    "two values are called {}/{}",
+                    value.kind, value.unit
+                )));
+            }
+        }
         if self.default_value >= stride {
             return Err(Error::new(format!(
                 "value {} is the default, but there are {stride}",
@@ -260,7 +271,8 @@ mod tests {
     use crate::{Sample, StackId, ThreadId};
 
     fn one_sample(values: &[i64]) -> Profile {
-        let mut profile = Profile::new(vec![ValueType::samples(); values.len()]);
+        let kinds = (0..values.len()).map(|n| ValueType::new(&format!("v{n}"), "count"));
+        let mut profile = Profile::new(kinds.collect());
         profile.samples.push(Sample::of(StackId::ROOT, values));
         profile
     }
@@ -305,6 +317,13 @@ mod tests {
             });
         }
         assert!(refusal(&profile).contains("sample 3 is earlier"));
+    }
+
+    #[test]
+    fn two_values_of_one_name_are_refused() {
+        let mut profile = one_sample(&[1, 2]);
+        profile.values[1] = profile.values[0].clone();
+        assert!(refusal(&profile).contains("two values are called v0/count"));
     }
 
     #[test]

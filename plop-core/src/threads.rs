@@ -75,7 +75,7 @@ impl Profile {
             .into_iter()
             .map(|thread| {
                 let mut texts = Vec::new();
-                if several {
+                if several && thread.pid != 0 {
                     let process = format!("process {}", thread.pid).into_bytes();
                     texts.push((process, FrameKind::Process));
                 }

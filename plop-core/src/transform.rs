@@ -5,8 +5,8 @@
 //! names are matched (regular expressions, globs) is the caller's business.
 
 use crate::{
-    Error, Frame, FrameId, Function, LabelSetId, LabelValue, Profile, Result, Sample, SliceId,
-    StackId, StrId,
+    Error, Frame, FrameId, Function, LabelSetId, LabelValue, Profile, Result, Sample, Slice,
+    SliceId, StackId, StrId,
 };
 
 /// Some of the frames of one profile.
@@ -23,7 +23,8 @@ impl FrameSet {
 /// What counts as one place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Granularity {
-    /// A function: lines, columns and addresses go.
+    /// A function, which is a name in a file: lines, those of definitions too, columns and addresses
+    /// go.
     Functions,
     /// A source file: functions become their file, which is then their name, and calls within a
     /// file one frame.
@@ -104,7 +105,8 @@ impl Profile {
         self.retain(|sample| sample.labels.is_some_and(|id: LabelSetId| kept[id.index()]))
     }
 
-    /// Only the samples of slices `from` up to but not with `to`, counted from 0.
+    /// Only the samples of slices `from` up to but not with `to`, counted from 0. The counters of the
+    /// run become those of these slices.
     ///
     /// # Errors
     /// When the profile has no slices, or none in that range.
@@ -120,6 +122,7 @@ impl Profile {
         }
         let to = to.min(len);
         self.slices.0 = self.slices.0[from..to].to_vec();
+        self.count_slices_only();
         let stride = self.values.len();
         self.samples = self.samples.filter_map(stride, |sample, _| {
             let slice = sample.slice?.index();
@@ -129,6 +132,26 @@ impl Profile {
             })
         });
         Ok(self.compact())
+    }
+
+    /// Makes the run's counters those of the slices that are left: their sums, where every slice has
+    /// the counter. What slices do not tell is not known then.
+    fn count_slices_only(&mut self) {
+        let slices = &self.slices.0;
+        let sum = |counter: fn(&Slice) -> Option<i64>| {
+            (slices.iter()).try_fold(0i64, |sum, slice| Some(sum.saturating_add(counter(slice)?)))
+        };
+        let mut work: Vec<(String, i64)> = Vec::new();
+        for (counter, amount) in slices.iter().flat_map(|slice| &slice.work) {
+            match work.iter_mut().find(|(name, _)| name == counter) {
+                Some((_, total)) => *total = total.saturating_add(*amount),
+                None => work.push((counter.clone(), *amount)),
+            }
+        }
+        self.meta.duration_ns = sum(|slice| (slice.length_ns != 0).then_some(slice.length_ns));
+        self.meta.cpu_ns = sum(|slice| slice.cpu_ns);
+        self.meta.wall_ns = sum(|slice| slice.wall_ns);
+        (self.meta.work, self.meta.ticks, self.meta.start_ns) = (work, None, None);
     }
 
     /// Only value `value`, which becomes the default.
@@ -154,7 +177,13 @@ impl Profile {
             };
             match granularity {
                 Granularity::Lines => (function, coarse),
-                Granularity::Functions => (function, Frame { line: 0, ..coarse }),
+                Granularity::Functions => (
+                    Function {
+                        start_line: 0,
+                        ..function
+                    },
+                    Frame { line: 0, ..coarse },
+                ),
                 Granularity::Files if function.file == StrId::EMPTY => (
                     Function {
                         start_line: 0,
@@ -339,6 +368,35 @@ pub(crate) mod tests {
         );
         let files = two_lines().at_granularity(Granularity::Files);
         assert_eq!(folded(files), ["a.py;b.py 1", "b.py 2"]);
+    }
+
+    #[test]
+    fn slices_take_their_counters_along() {
+        let mut sliced = profile(&[("a", 1)]);
+        let stack = sliced.samples.get(0).stack;
+        for n in 0..3 {
+            sliced.slices.0.push(Slice {
+                length_ns: 10,
+                cpu_ns: Some(n),
+                wall_ns: (n != 2).then_some(n),
+                work: vec![("requests".into(), n)],
+                ..Slice::default()
+            });
+            sliced.samples.push(Sample {
+                slice: Some(SliceId::new(n as usize)),
+                ..Sample::of(stack, &[n + 10])
+            });
+        }
+        sliced.meta.duration_ns = Some(99);
+        let last = sliced.by_slices(1, usize::MAX).unwrap();
+        assert_eq!(folded(last.clone()), ["a 11", "a 12"]);
+        assert_eq!(
+            (last.meta.duration_ns, last.meta.cpu_ns, last.meta.wall_ns),
+            (Some(20), Some(3), None)
+        );
+        assert_eq!(last.meta.work, [("requests".to_owned(), 3)]);
+        assert!(last.clone().by_slices(2, 9).is_err());
+        assert!(profile(&[("a", 1)]).by_slices(0, 1).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `plop convert`: from one format to another.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         let mut answer = write(&profiles, &output, strict, "plop.convert/1", settings)?;
         if args.output.json {
             answer["inputs"] = Value::Array(told);
-            println!("{answer}");
+            writeln!(std::io::stdout().lock(), "{answer}")?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -148,11 +149,7 @@ fn one_each(
             let stem = name.strip_suffix(".gz").unwrap_or(&name);
             let known = input.loaded.format.extension_of(stem);
             let stem = known.map_or(stem, |end| &stem[..stem.len() - end.len() - 1]);
-            let ending = output
-                .format
-                .extensions
-                .first()
-                .unwrap_or(&output.format.name);
+            let ending = output.ending();
             let file = folder.join(format!("{stem}.{ending}"));
             if taken.contains(&file) {
                 bail!("two inputs would both become {}", file.display());

@@ -1,5 +1,6 @@
 //! `plop merge`: several runs into one profile.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -59,7 +60,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     if args.output.json {
         answer["inputs"] = Value::Array(told);
         answer["merge_notes"] = report::notes_json(&notes);
-        println!("{answer}");
+        writeln!(std::io::stdout().lock(), "{answer}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,6 @@
 pub(super) mod fit;
 pub(super) mod frame_text;
 pub(super) mod reader;
-pub(super) mod weight;
 pub(super) mod writer;
 
 use plop_core::Features;

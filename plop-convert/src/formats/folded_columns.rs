@@ -96,9 +96,13 @@ fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
                 .collect(),
         }
     };
-    let mut renamed = 0;
+    let (mut renamed, mut taken) = (0, Vec::new());
     for value in &mut profile.values {
-        let (kind, unit) = (word(&value.kind), word(&value.unit));
+        let (mut kind, unit) = (word(&value.kind), word(&value.unit));
+        while taken.contains(&(kind.clone(), unit.clone())) {
+            kind.push('_');
+        }
+        taken.push((kind.clone(), unit.clone()));
         renamed += u64::from(kind != value.kind || unit != value.unit);
         (value.kind, value.unit) = (kind, unit);
     }

@@ -175,6 +175,44 @@ impl<'t> Scanner<'t> {
 }
 
 impl RawString<'_> {
+    /// Appends what Python 3 tells the string by: whether it is bytes, its length, and its characters,
+    /// those of `\\x80` and up told from the bytes of UTF-8.
+    pub(super) fn push_identity(&self, out: &mut Vec<u8>) {
+        out.push(if self.prefix == Prefix::Bytes {
+            b'b'
+        } else {
+            b't'
+        });
+        let start = out.len();
+        let mut rest = self.body;
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            let code = match (byte, escape(after, self.prefix)) {
+                (b'\\', Ok((meaning, after))) => {
+                    rest = after;
+                    match meaning {
+                        Meaning::Byte(byte) | Meaning::High(byte) => u32::from(byte),
+                        Meaning::Char(code) => code,
+                        Meaning::Nothing => continue,
+                        Meaning::AsIs(byte) => {
+                            out.push(b'\\');
+                            u32::from(byte)
+                        }
+                    }
+                }
+                (byte, _) => {
+                    out.push(byte);
+                    continue;
+                }
+            };
+            match char::from_u32(code) {
+                Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                None => out.extend_from_slice(&[0xff, (code >> 8) as u8, code as u8]),
+            }
+        }
+        out.extend_from_slice(&(out.len() - start).to_le_bytes());
+    }
+
     /// The bytes that the literal means.
     ///
     /// Text becomes UTF-8. A lone surrogate `\udc80` to `\udcff`, by which Python 3 writes a byte of a

@@ -4,7 +4,6 @@
 use plop_core::{FrameId, FrameKind, Notes, Profile, StackId};
 
 use super::frame_text;
-use super::weight;
 
 /// The profile with every name as it will be read back, and a note for each kind of change; `None`
 /// when nothing changes.
@@ -21,24 +20,28 @@ pub(crate) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
     };
     let all_same = |at_root| {
         texts
-            .0
+            .texts
             .iter()
             .enumerate()
             .all(|(n, text)| same(n, text, at_root))
     };
-    if all_same(false) && all_same(true) {
+    if all_same(false) && all_same(true) && !texts.unnamed.contains(&true) {
         return None;
     }
     let mut profile = profile.clone();
     let mut read_back = |at_root| -> Vec<FrameId> {
-        (texts.0.iter())
+        (texts.texts.iter())
             .map(|text| frame_text::intern(&mut profile, frame_text::parse(text, at_root)))
             .collect()
     };
     let (inner, outer) = (read_back(false), read_back(true));
+    let unnamed = frame_text::intern(&mut profile, frame_text::parse(b"[unnamed]", true));
     let kinds: Vec<FrameKind> = profile.frames.iter().map(|(_, frame)| frame.kind).collect();
     let mut unmarked = 0;
     let (stacks, went) = profile.stacks.rewrite_nodes(|stacks, _, caller, frame| {
+        if caller == StackId::ROOT && texts.unnamed[frame.index()] {
+            return Some(unnamed);
+        }
         let caller = stacks.frame(caller);
         let at_root = caller.is_none_or(|frame| names_a_thread(kinds[frame.index()]));
         let new = if at_root {
@@ -89,7 +92,11 @@ impl Uses {
 }
 
 /// The text that each frame is written as, by frame.
-struct Texts(Vec<Vec<u8>>);
+struct Texts {
+    texts: Vec<Vec<u8>>,
+    /// Frames that need a name where they stand at the root.
+    unnamed: Vec<bool>,
+}
 
 impl Texts {
     fn of(profile: &Profile, uses: &Uses, notes: &mut Notes) -> Self {
@@ -132,17 +139,13 @@ impl Texts {
             trimmed,
             "names at an end of a stack lose the spaces around them",
         );
-        let mut unnamed = 0;
-        for (n, text) in texts.iter_mut().enumerate() {
-            if uses.alone[n] && text.is_empty() {
-                text.extend_from_slice(b"[unnamed]");
-                unnamed += 1;
-            }
-        }
+        let unnamed: Vec<bool> = (texts.iter().zip(&uses.alone))
+            .map(|(text, alone)| *alone && text.is_empty())
+            .collect();
         changed(
             "unnamed",
-            unnamed,
-            "a frame without a name that stands alone is called [unnamed]",
+            unnamed.iter().filter(|unnamed| **unnamed).count(),
+            "a frame without a name that stands alone, or at the root of such a stack, is called [unnamed]",
         );
         let leaves = || (0..texts.len()).filter(|n| uses.last[*n]);
         let with_numbers: Vec<usize> = leaves().filter(|n| ends_in_number(&texts[*n])).collect();
@@ -174,7 +177,7 @@ impl Texts {
             odd,
             "names will be read back as `name (file:line)` or with a `_[k]` suffix (--escape keeps them)",
         );
-        Texts(texts)
+        Texts { texts, unnamed }
     }
 }
 
@@ -190,8 +193,7 @@ fn replace(texts: &mut [Vec<u8>], from: u8, to: u8) -> usize {
     count
 }
 
-/// Whether a text ends in white space and a number.
+/// Whether a text ends in white space and what detection takes for a number.
 fn ends_in_number(text: &[u8]) -> bool {
-    let space = text.iter().rposition(u8::is_ascii_whitespace);
-    space.is_some_and(|space| weight::parse(&text[space + 1..]).is_ok())
+    super::reader::ends_in_weights(text, 1)
 }

@@ -15,8 +15,8 @@ use plop_core::{
 use rayon::prelude::*;
 
 use super::frame_text;
-use super::weight::{self, NoWeight, Places, Weight};
 use crate::format::ReadOptions;
+use crate::formats::weight::{self, NoWeight, Places, Weight};
 
 /// Inputs below this are read in one piece: starting threads costs more than it saves.
 const PIECE_BYTES: usize = 4 << 20;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::header::Header;
 use super::json::{Members, Text, of, plain};
 use super::read::{self, Row};
-use crate::formats::collapsed::weight;
+use crate::formats::weight;
 
 /// Adds to the profile what header and comments say; `rows` are the dictionary's, by `entries` in
 /// the order of the text.
@@ -291,9 +291,9 @@ impl Blocks<'_> {
             values.clear();
             for (n, digits) in word[colon + 1..].split(|b| *b == b',').enumerate() {
                 let scale = profile.values.get(n).ok_or_else(broken)?.scale;
-                let value = weight::parse(digits)
-                    .ok()
-                    .and_then(|weight| weight.at(scale));
+                let weight = weight::parse(digits).map_err(|_| broken())?;
+                self.rounded += u64::from(weight.rounded);
+                let value = weight.at(scale);
                 values.push(value.ok_or_else(broken)?);
             }
             if values.len() != profile.values.len() {

@@ -66,12 +66,13 @@ pub(super) fn read(json: &[u8], start: usize, notes: &mut Notes) -> Result<Heade
         values: vec![ValueType::samples()],
         ..Header::default()
     };
-    let mut period_ns = None;
+    let (mut period_ns, mut unknown) = (None, 0);
     for (key, raw) in members {
         let known = header.member(&key, raw, &mut period_ns).map_err(|error| {
             Error::new(format!("header key `{key}`: {}", plain(&error))).at_line(1, 0)
         })?;
         if !known {
+            unknown += u64::from(key != "capped");
             header.meta.extra.push((key, attribute(raw)));
         }
     }
@@ -95,8 +96,13 @@ pub(super) fn read(json: &[u8], start: usize, notes: &mut Notes) -> Result<Heade
         let of = ValueType::new(&header.values[0].kind, "nanoseconds");
         header.meta.period = Some(Period { of, every });
     }
-    if !header.meta.extra.is_empty() {
-        notes.add_many("unknown-key", header.meta.extra.len() as u64, None, || {
+    if header.meta.extra.iter().any(|(key, _)| key == "capped") {
+        notes.add("capped", None, || {
+            "made from a file of which Plop kept only the heaviest stacks, so the total may be too small".into()
+        });
+    }
+    if unknown > 0 {
+        notes.add_many("unknown-key", unknown, None, || {
             "keys of the header that this version does not know are kept as they came".into()
         });
     }

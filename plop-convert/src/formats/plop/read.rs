@@ -1,17 +1,18 @@
 //! Reads `.plop` files of either version.
 
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use plop_core::{
-    Error, Frame, FrameId, Function, Notes, Profile, Result, Sample, StackId, StrId, ValueType,
-    quoted,
+    Attribute, Error, Frame, FrameId, Function, Notes, Profile, Result, Sample, StackId, StrId,
+    ValueType, quoted,
 };
 
 use super::MARK;
 use super::extras;
 use super::header::{self, Header};
 use crate::format::ReadOptions;
-use crate::formats::collapsed::weight::{self, NoWeight, Places, Weight};
 use crate::formats::python::{RawString, Scanner};
+use crate::formats::weight::{self, NoWeight, Places, Weight};
 
 /// Plop kept this many stacks and dropped the rest.
 const CAP: usize = 50;
@@ -95,8 +96,10 @@ struct Dict<'t> {
     rows: Vec<Row<'t>>,
     /// For every entry as it stands in the text, its row; two if the text names a stack twice.
     entries: Vec<usize>,
-    row_of: HashMap<StackId, usize, foldhash::fast::RandomState>,
-    frames: HashMap<&'t [u8], FrameId, foldhash::fast::RandomState>,
+    row_of: HashMap<StackId, usize, RandomState>,
+    /// Of stacks that stand there more than once, the count of every key that Python tells apart.
+    spellings: HashMap<StackId, HashMap<Vec<u8>, Weight, RandomState>, RandomState>,
+    frames: HashMap<&'t [u8], FrameId, RandomState>,
     /// The frame that stands for no frames: file, line and function.
     empty: Option<(&'t [u8], i64, &'t [u8])>,
     path: Vec<FrameId>,
@@ -114,6 +117,7 @@ impl<'t> Dict<'t> {
             rows: Vec::new(),
             entries: Vec::new(),
             row_of: HashMap::default(),
+            spellings: HashMap::default(),
             frames: HashMap::default(),
             empty,
             path: Vec::new(),
@@ -153,8 +157,7 @@ impl<'t> Dict<'t> {
     }
 
     /// Takes in one entry. Of a key that stands there twice, Python keeps the last count. Keys that
-    /// differ in the text but not in what they mean to us, as `'a'` and `b'a'`, are two to Python, and
-    /// their counts are added up.
+    /// differ to Python and not to us, as `'a'` and `b'a'` do, are added up.
     fn entry(
         &mut self,
         entry: Row<'t>,
@@ -170,33 +173,44 @@ impl<'t> Dict<'t> {
             return Ok(());
         }
         let kept = &mut self.rows[row];
-        let alike = kept.key != entry.key;
-        let code = if alike {
-            "stacks-alike"
-        } else {
+        let spellings = self.spellings.entry(entry.stack).or_insert_with(|| {
+            let first = (python_identity(kept.key), kept.weight);
+            HashMap::from_iter([first])
+        });
+        let before = spellings.insert(python_identity(entry.key), entry.weight);
+        let code = if before.is_some() {
             "duplicate-stack"
+        } else {
+            "stacks-alike"
         };
         // Finding a place takes time, and only the first is told.
         let place = (notes.count(code) == 0).then(|| scanner.place(scanner.at()));
-        notes.add(code, place, || match (alike, options.sum_duplicates) {
-            (true, _) => {
+        notes.add(code, place, || match (before, options.sum_duplicates) {
+            (None, _) => {
                 "stacks that differ only in how their names are written were added up".into()
             }
-            (false, true) => "stacks that stand there twice were added up".into(),
-            (false, false) => "stacks that stand there twice have the last count, as in Python \
+            (Some(_), true) => "stacks that stand there twice were added up".into(),
+            (Some(_), false) => "stacks that stand there twice have the last count, as in Python \
                  (--sum-duplicates adds them up)"
                 .into(),
         });
-        if !alike && !options.sum_duplicates {
-            kept.weight = entry.weight;
-            return Ok(());
-        }
-        if kept.weight.decimals != entry.weight.decimals {
+        let gone = before.filter(|_| !options.sum_duplicates);
+        let decimals = kept.weight.decimals;
+        if entry.weight.decimals != decimals || gone.is_some_and(|gone| gone.decimals != decimals) {
+            // The only spelling of a stack may still change its decimal places.
+            if spellings.len() == 1 && gone.is_some() {
+                kept.weight = entry.weight;
+                return Ok(());
+            }
             return Err(scanner.fail(Error::new(
                 "a stack stands there twice, with numbers of different decimal places",
             )));
         }
-        let sum = kept.weight.mantissa.checked_add(entry.weight.mantissa);
+        let sum = (kept
+            .weight
+            .mantissa
+            .checked_sub(gone.map_or(0, |gone| gone.mantissa)))
+        .and_then(|rest| rest.checked_add(entry.weight.mantissa));
         kept.weight.mantissa = sum.ok_or_else(|| {
             scanner.fail(Error::new(
                 "the sum of a stack's counts does not fit 64 bits",
@@ -318,6 +332,20 @@ impl<'t> Triple<'t> {
     }
 }
 
+/// What Python tells a key by, as bytes: the same for keys that are equal to Python 3.
+fn python_identity(key: &[u8]) -> Vec<u8> {
+    let mut scanner = Scanner::new(key);
+    let mut identity = Vec::with_capacity(key.len());
+    scanner.take(b'(');
+    while let Ok(triple) = Triple::read(&mut scanner) {
+        triple.file.push_identity(&mut identity);
+        identity.extend_from_slice(triple.line.map_or(&b"None"[..], |line| line));
+        triple.name.push_identity(&mut identity);
+        scanner.take(b',');
+    }
+    identity
+}
+
 fn line_number(digits: &[u8]) -> Option<i64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -359,6 +387,10 @@ fn version_1(mut profile: Profile, rows: &[Row], notes: &mut Notes) -> Profile {
         notes.add_many("rounded", rounded, None, || ROUNDED.into());
     }
     if rows.len() == CAP {
+        profile
+            .meta
+            .extra
+            .push(("capped".into(), Attribute::Number(CAP as i64)));
         notes.add("capped", None, || {
             format!("exactly {CAP} stacks: Plop keeps the {CAP} heaviest and drops the rest, so the total may be too small")
         });
@@ -380,7 +412,7 @@ fn version_1(mut profile: Profile, rows: &[Row], notes: &mut Notes) -> Profile {
 /// short file proves little, there must be ten functions, and nearly every one have a single line.
 fn has_definition_lines(profile: &Profile) -> bool {
     let mut frames = vec![0u32; profile.functions.len()];
-    let mut first: HashMap<StrId, i64, foldhash::fast::RandomState> = HashMap::default();
+    let mut first: HashMap<StrId, i64, RandomState> = HashMap::default();
     let mut modules = Vec::new();
     for (id, frame) in profile.frames.iter() {
         frames[frame.function.index()] += 1;
@@ -411,4 +443,69 @@ pub(super) fn with_definition_lines(profile: Profile) -> Profile {
         };
         (function, Frame { line: 0, ..frame })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(text: &str, sum_duplicates: bool) -> (i64, Vec<&'static str>) {
+        let options = ReadOptions {
+            sum_duplicates,
+            ..ReadOptions::default()
+        };
+        let mut notes = Notes::new();
+        let profiles = read(text.as_bytes(), &options, &mut notes).unwrap();
+        (
+            profiles[0].total(0),
+            notes.iter().map(|note| note.code).collect(),
+        )
+    }
+
+    /// A dictionary of one-frame stacks, given by their file as it is written, and counts.
+    fn dict(entries: &[(&str, i64)]) -> String {
+        let entries: Vec<String> = (entries.iter())
+            .map(|(file, count)| format!("(({file}, 1, 'f'),): {count}"))
+            .collect();
+        format!("{{{}}}", entries.join(", "))
+    }
+
+    #[test]
+    fn of_a_key_that_stands_there_twice_the_last_count_stands() {
+        let same = [r"'a'", r#""a""#, r"u'a'", r"'\x61'", r"'\141'"];
+        for file in same {
+            let text = dict(&[("'a'", 1), (file, 2)]);
+            assert_eq!(total(&text, false), (2, vec!["duplicate-stack"]), "{text}");
+            assert_eq!(total(&text, true), (3, vec!["duplicate-stack"]), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_python_tells_apart_are_added_up() {
+        for (a, b) in [
+            ("'a'", "b'a'"),
+            (r"'\xc3\xa9'", r"u'\xe9'"),
+            (r"'\udcc3\udca9'", "'é'"),
+        ] {
+            let text = dict(&[(a, 1), (b, 2)]);
+            assert_eq!(total(&text, false), (3, vec!["stacks-alike"]), "{text}");
+        }
+        let text = dict(&[("'a'", 1), ("b'a'", 2), ("'a'", 4)]);
+        assert_eq!(total(&text, false).0, 6);
+        assert_eq!(total(&text, true).0, 7);
+        let none = "{(('a', None, 'f'),): 1, (('a', 0, 'f'),): 2}";
+        assert_eq!(total(none, false).0, 3);
+    }
+
+    #[test]
+    fn the_cap_is_remembered() {
+        let entries: Vec<(String, i64)> = (0..50).map(|n| (format!("'{n}'"), 1)).collect();
+        let entries: Vec<(&str, i64)> = entries.iter().map(|(file, n)| (&file[..], *n)).collect();
+        assert_eq!(total(&dict(&entries), false).1, ["capped"]);
+        assert_eq!(total(&dict(&entries[..49]), false).1, [""; 0]);
+        assert_eq!(
+            total("# plop 2 {\"capped\":50}\n{(('a', 1, 'f'),): 1}", false).1,
+            ["capped"]
+        );
+    }
 }

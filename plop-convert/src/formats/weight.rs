@@ -1,20 +1,20 @@
-//! The numbers at the end of a line: whole, or decimal and kept exactly.
+//! Numbers as text formats write them: whole, or decimal and kept exactly.
 
 /// The most decimal places that are kept; more do not fit 64 bits.
 const MAX_DECIMALS: usize = plop_core::MAX_SCALE as usize;
 
 /// A number as it stood in the text: `mantissa` × 10^-`decimals`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Weight {
-    pub(crate) mantissa: i64,
-    pub(crate) decimals: u8,
+pub(super) struct Weight {
+    pub(super) mantissa: i64,
+    pub(super) decimals: u8,
     /// Digits that do not fit 64 bits were rounded off.
-    pub(crate) rounded: bool,
+    pub(super) rounded: bool,
 }
 
 impl Weight {
     /// The number with `scale` decimal places, if it has no more and fits.
-    pub(crate) fn at(self, scale: u8) -> Option<i64> {
+    pub(super) fn at(self, scale: u8) -> Option<i64> {
         let more = scale.checked_sub(self.decimals)?;
         self.mantissa.checked_mul(10i64.checked_pow(more.into())?)
     }
@@ -22,7 +22,7 @@ impl Weight {
 
 /// Why a piece of text is no weight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum NoWeight {
+pub(super) enum NoWeight {
     /// It is no number at all.
     NotANumber,
     /// It means a number, in a notation that the readers of folded stacks disagree about.
@@ -32,7 +32,7 @@ pub(crate) enum NoWeight {
 }
 
 /// Reads a weight: digits, with a minus sign before them and a point among them if need be.
-pub(crate) fn parse(text: &[u8]) -> Result<Weight, NoWeight> {
+pub(super) fn parse(text: &[u8]) -> Result<Weight, NoWeight> {
     let (negative, digits) = match text.strip_prefix(b"-") {
         Some(digits) => (true, digits),
         None => (false, text),
@@ -106,7 +106,7 @@ fn trim_zeros_after(digits: &[u8]) -> &[u8] {
 /// The numbers of a piece of text, column by column, until their decimal places are known and can
 /// be made equal.
 #[derive(Default)]
-pub(crate) struct Places {
+pub(super) struct Places {
     /// The decimal places of each value; empty while all are whole.
     decimals: Vec<u8>,
     /// The sum of magnitudes of the values of each number of places.
@@ -116,7 +116,7 @@ pub(crate) struct Places {
 impl Places {
     /// Takes note of value number `row`.
     #[inline]
-    pub(crate) fn note(&mut self, row: usize, weight: Weight) {
+    pub(super) fn note(&mut self, row: usize, weight: Weight) {
         if weight.decimals > 0 || !self.decimals.is_empty() {
             self.decimals.resize(row, 0);
             self.decimals.push(weight.decimals);
@@ -130,7 +130,7 @@ impl Places {
 
     /// The number of places that the values of all pieces can share: as many as any of them has,
     /// or as many as leave the sum of all within 64 bits.
-    pub(crate) fn common<'a>(pieces: impl Iterator<Item = &'a Places>) -> u8 {
+    pub(super) fn common<'a>(pieces: impl Iterator<Item = &'a Places>) -> u8 {
         let mut sums = [0u128; MAX_DECIMALS + 1];
         for piece in pieces {
             for (sum, more) in sums.iter_mut().zip(&piece.sums) {
@@ -151,7 +151,7 @@ impl Places {
     }
 
     /// Brings values to `places` decimal places; returns how many lost digits by it.
-    pub(crate) fn bring_to<'v>(
+    pub(super) fn bring_to<'v>(
         &self,
         places: u8,
         values: impl Iterator<Item = &'v mut i64>,
