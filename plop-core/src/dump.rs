@@ -35,7 +35,9 @@ impl Profile {
                     let _ = write!(out, ", {name} {counter}");
                 }
             }
-            for (counter, amount) in &slice.work {
+            let mut work: Vec<_> = slice.work.iter().collect();
+            work.sort();
+            for (counter, amount) in work {
                 let _ = write!(out, ", work {} {amount}", escape(counter.as_bytes()));
             }
             out.push('\n');

@@ -4,7 +4,7 @@ use crate::{Function, Profile, StrId};
 
 impl Profile {
     /// With whatever folded stacks cannot write in a name percent-encoded: `;`, line ends, `%`
-    /// itself, spaces at either end, and brackets or a number that would be read as a place, a mark
+    /// itself, parentheses, spaces at either end, and brackets or a number that would be read as a mark
     /// or a count. [`Profile::unescaped`] turns it back.
     pub fn escaped(self) -> Profile {
         self.with_names(escape_name)
@@ -49,13 +49,12 @@ fn escape_name(name: &[u8]) -> Vec<u8> {
     for (n, byte) in name.iter().enumerate() {
         let at_end = n == 0 || n + 1 == name.len();
         let encode = match byte {
-            b'%' | b';' | 0..=0x1f | 0x7f => true,
+            b'%' | b';' | b'(' | b')' | 0..=0x1f | 0x7f => true,
             b' ' => {
                 at_end
                     || (number_last && Some(n) == last_space)
                     || (like_a_root && Some(n) == first_space)
             }
-            b'(' | b')' => ends_in(b')'),
             b'[' | b']' => ends_in(b']'),
             _ => false,
         };
@@ -116,10 +115,7 @@ mod tests {
             );
             assert_eq!(unescape_name(&escaped), name.as_bytes());
         }
-        assert_eq!(
-            escape_name(b"operator()(int) const"),
-            b"operator()(int) const"
-        );
+        assert_eq!(escape_name(b"f(int) const"), b"f%28int%29 const");
         assert_eq!(folded(profile(&[("a%3Bb", 1)]).unescaped()), ["a;b 1"]);
         assert_eq!(folded(profile(&[("a%", 1)]).escaped()), ["a%25 1"]);
     }

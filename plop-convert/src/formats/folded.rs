@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use plop_core::{Notes, Profile, Result, ValueType};
 
 use super::collapsed::{self, fit::fit, reader, writer};
-use super::{austin, folded_columns, plop_flame};
+use super::{austin, folded_columns, plop, plop_flame};
 use crate::format::{Confidence, Format, ReadOptions};
 use crate::head::Head;
 
@@ -63,7 +63,7 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
 
 fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
     for profile in profiles {
-        writer::write(profile, out, is_trap)?;
+        writer::write(profile, out, writer::First::NotTwoCounts, is_trap)?;
     }
     Ok(())
 }
@@ -71,6 +71,7 @@ fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
 /// Whether a first line would be taken for the mark of another format.
 pub(super) fn is_trap(line: &[u8]) -> bool {
     plop_flame::is_first_line(line)
+        || line.starts_with(plop::MARK)
         || austin::is_first_line(line)
         || folded_columns::is_header(line)
 }

@@ -121,7 +121,7 @@ fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
             .map(|value| format!("{}/{}", value.kind, value.unit))
             .collect();
         writeln!(out, "{}", words.join(" "))?;
-        writer::write(profile, out, |_| false)?;
+        writer::write(profile, out, writer::First::InOrder, |_| false)?;
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
 
 fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
     for profile in profiles {
-        writer::write(profile, out, super::folded::is_trap)?;
+        writer::write(profile, out, writer::First::InOrder, super::folded::is_trap)?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 /// What the first line begins with from version 2 on; the number follows.
-const MARK: &[u8] = b"# plop ";
+pub(super) const MARK: &[u8] = b"# plop ";
 
 fn detect(head: &Head) -> Confidence {
     let version = head.bytes.strip_prefix(MARK).and_then(|rest| rest.first());
@@ -62,17 +62,26 @@ fn detect(head: &Head) -> Confidence {
         return Confidence::No;
     }
     match scanner.peek() {
-        Some(b'}') => match scanner.take(b'}') && scanner.peek().is_none() {
+        Some(b'}') => match scanner.take(b'}') && scanner.peek().is_none() && !looks_folded(head) {
             true => Confidence::Certain,
             false => Confidence::No,
         },
-        Some(b'(') => match begins_a_stack(&mut scanner) {
+        // A name in folded stacks may begin like that too.
+        Some(b'(') => match begins_a_stack(&mut scanner) && !looks_folded(head) {
             true => Confidence::Certain,
-            // A name may begin like that too.
             false => Confidence::Maybe,
         },
         _ => Confidence::No,
     }
+}
+
+/// Whether every line ends in a count, as no line of a `.plop` file does.
+fn looks_folded(head: &Head) -> bool {
+    let mut lines = head
+        .lines
+        .iter()
+        .filter(|line| !line.trim_ascii().is_empty());
+    lines.all(|line| super::collapsed::reader::ends_in_weights(line, 1))
 }
 
 /// Whether a tuple follows that is empty or holds a tuple that begins with a string.

@@ -145,7 +145,9 @@ impl Places {
                     false => sum / 10u128.pow((of - places) as u32) + 1,
                 })
                 .fold(0, u128::saturating_add);
-            total <= i64::MAX as u128 / 2
+            // Rounding up can add to the sum.
+            let rounds = sums[places + 1..].iter().any(|sum| *sum > 0);
+            total <= i64::MAX as u128 / if rounds { 2 } else { 1 }
         };
         (0..=most).rev().find(|places| fits(*places)).unwrap_or(0) as u8
     }

@@ -122,6 +122,14 @@ impl Texts {
             replace(&mut texts, b'\n', b' '),
             "frames with a line feed in a name have a space instead (--escape keeps it, reversibly)",
         );
+        for (n, text) in texts.iter_mut().enumerate() {
+            if uses.first[n]
+                && text.starts_with(b" (")
+                && profile.name_of(FrameId::new(n)).is_empty()
+            {
+                text.splice(..0, *b"[unnamed]");
+            }
+        }
         let mut trimmed = 0;
         for (n, text) in texts.iter_mut().enumerate() {
             let len = text.len();
@@ -144,7 +152,11 @@ impl Texts {
             .collect();
         changed(
             "unnamed",
-            unnamed.iter().filter(|unnamed| **unnamed).count(),
+            unnamed.iter().filter(|unnamed| **unnamed).count()
+                + texts
+                    .iter()
+                    .filter(|text| text.starts_with(b"[unnamed] ("))
+                    .count(),
             "a frame without a name that stands alone, or at the root of such a stack, is called [unnamed]",
         );
         let leaves = || (0..texts.len()).filter(|n| uses.last[*n]);

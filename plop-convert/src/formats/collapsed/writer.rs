@@ -1,13 +1,24 @@
-//! Writes folded stacks: each stack once, sorted by its text.
+//! Writes folded stacks: each stack once, in the order of their texts.
 
 use std::io::{self, Write};
 
-use plop_core::{FrameId, Profile, StackId, decimal};
+use plop_core::{Children, FrameId, Profile, StackId, decimal};
 
 use super::frame_text;
+use super::reader::ends_in_weights;
 
 /// Past this many bytes a buffer goes out.
 const BUFFER: usize = 256 << 10;
+
+/// Which line comes first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    /// The first in the order of texts.
+    InOrder,
+    /// The first that cannot be read as a stack with two counts, if there is one: where all lines of a
+    /// file can, it is taken for a differential one.
+    NotTwoCounts,
+}
 
 /// Writes one line for each stack that has a sample, with a number for each value type. The profile
 /// must [fit](super::fit::fit).
@@ -17,59 +28,119 @@ const BUFFER: usize = 256 << 10;
 pub(crate) fn write(
     profile: &Profile,
     out: &mut dyn Write,
+    first: First,
     is_trap: impl Fn(&[u8]) -> bool,
 ) -> io::Result<()> {
-    let texts = Texts::of(profile);
-    let sums = Sums::of(profile);
-    let ranks = texts.ranks();
-    let mut children = profile.stacks.children();
-    children.sort_by_key(|stack| {
-        profile
-            .stacks
-            .frame(stack)
-            .map(|frame| ranks[frame.index()])
-    });
+    let lines = Lines::of(profile);
+    let lead = match first {
+        First::InOrder => None,
+        First::NotTwoCounts => lines.first_without_two_counts()?,
+    };
     let mut buffer = Vec::with_capacity(2 * BUFFER);
-    let mut path = Vec::new();
-    let mut open = vec![(StackId::ROOT, 0usize, 0usize)];
-    let mut first = true;
-    let mut write_line = |path: &[u8], node: StackId, buffer: &mut Vec<u8>| -> io::Result<()> {
+    let mut started = false;
+    let mut put = |path: &[u8], node: StackId| -> io::Result<()> {
         let start = buffer.len();
         buffer.extend_from_slice(path);
-        sums.write(node, profile, buffer);
-        let line = &buffer[start..];
-        if std::mem::take(&mut first) && (starts_like_no_text(line) || is_trap(line)) {
-            buffer.insert(start, b' ');
+        lines.sums.write(node, profile, &mut buffer);
+        if !std::mem::replace(&mut started, true) {
+            let line = &buffer[start..];
+            if starts_like_no_text(line) || is_trap(line) {
+                buffer.insert(start, b' ');
+            }
         }
         buffer.push(b'\n');
         if buffer.len() >= BUFFER {
-            out.write_all(buffer)?;
+            out.write_all(&buffer)?;
             buffer.clear();
         }
         Ok(())
     };
-    if sums.has(StackId::ROOT) {
-        write_line(&path, StackId::ROOT, &mut buffer)?;
+    if let Some(lead) = lead {
+        put(&lines.path(lead), lead)?;
     }
-    while let Some((node, next, length)) = open.last_mut() {
-        path.truncate(*length);
-        let Some(child) = children.get(*node, *next) else {
-            open.pop();
-            continue;
-        };
-        *next += 1;
-        if *node != StackId::ROOT {
-            path.push(b';');
+    lines.walk(|path, node| {
+        if Some(node) != lead {
+            put(path, node)?;
         }
-        if let Some(frame) = profile.stacks.frame(child) {
-            path.extend_from_slice(texts.get(frame));
-        }
-        if sums.has(child) {
-            write_line(&path, child, &mut buffer)?;
-        }
-        open.push((child, 0, path.len()));
-    }
+        Ok(true)
+    })?;
     out.write_all(&buffer)
+}
+
+/// What the lines are made of.
+struct Lines<'p> {
+    profile: &'p Profile,
+    texts: Texts,
+    sums: Sums,
+    children: Children,
+}
+
+impl<'p> Lines<'p> {
+    fn of(profile: &'p Profile) -> Self {
+        let texts = Texts::of(profile);
+        let ranks = texts.ranks();
+        let mut children = profile.stacks.children();
+        children.sort_by_key(|stack| {
+            profile
+                .stacks
+                .frame(stack)
+                .map(|frame| ranks[frame.index()])
+        });
+        Lines {
+            profile,
+            texts,
+            sums: Sums::of(profile),
+            children,
+        }
+    }
+
+    /// Visits every stack that has a sample, in the order of texts, until a visit returns `false`.
+    fn walk(&self, mut visit: impl FnMut(&[u8], StackId) -> io::Result<bool>) -> io::Result<()> {
+        let mut path = Vec::new();
+        let mut open = vec![(StackId::ROOT, 0usize, 0usize)];
+        if self.sums.has(StackId::ROOT) && !visit(&path, StackId::ROOT)? {
+            return Ok(());
+        }
+        while let Some((node, next, length)) = open.last_mut() {
+            path.truncate(*length);
+            let Some(child) = self.children.get(*node, *next) else {
+                open.pop();
+                continue;
+            };
+            *next += 1;
+            if *node != StackId::ROOT {
+                path.push(b';');
+            }
+            if let Some(frame) = self.profile.stacks.frame(child) {
+                path.extend_from_slice(self.texts.get(frame));
+            }
+            if self.sums.has(child) && !visit(&path, child)? {
+                return Ok(());
+            }
+            open.push((child, 0, path.len()));
+        }
+        Ok(())
+    }
+
+    /// The first stack whose text does not end in a number; `None` too if it is the first of all.
+    fn first_without_two_counts(&self) -> io::Result<Option<StackId>> {
+        let (mut seen, mut found) = (0, None);
+        self.walk(|path, node| {
+            seen += 1;
+            found = (!ends_in_weights(path, 1)).then_some(node);
+            Ok(found.is_none())
+        })?;
+        Ok(found.filter(|_| seen > 1))
+    }
+
+    /// The text of a stack.
+    fn path(&self, node: StackId) -> Vec<u8> {
+        let mut frames: Vec<&[u8]> = (self.profile.stacks.frames(node))
+            .map(|frame| self.texts.get(frame))
+            .collect();
+        frames.reverse();
+        frames.join(&b';')
+    }
 }
 
 /// Whether a line would be taken for gzip or for a byte order mark at the start of a file.

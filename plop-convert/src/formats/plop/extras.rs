@@ -426,6 +426,13 @@ fn slices(json: &[u8], place: &Place, notes: &mut Notes) -> Result<Vec<Slice>> {
             _ => unknown_member(place, notes),
         }
     }
+    work.sort_by(|a, b| a.0.cmp(&b.0));
+    if let Some(twice) = work.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(Error::new(format!(
+            "slices: work counter `{}` stands there twice",
+            twice[0].0
+        )));
+    }
     let columns = [
         each.len(),
         ticks.len(),

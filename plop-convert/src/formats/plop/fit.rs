@@ -1,9 +1,10 @@
 //! What a `.plop` file does to a profile: its frames are file, line and function.
 
 use hashbrown::HashMap;
-use plop_core::{FrameId, Notes, Profile};
+use plop_core::{Attribute, FrameId, Notes, Profile};
 
 use super::header::KNOWN_KEYS;
+use super::json::one_line;
 
 /// The profile with frames of the same file, line and function made one, and without keys of
 /// others' that mean something of ours; `None` when there are none of either.
@@ -36,7 +37,15 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         .enumerate()
         .filter(|(n, id)| id.index() != *n)
         .count() as u64;
-    if merged == 0 && renamed == 0 {
+    let mut meta = profile.meta.clone();
+    for attributes in [&mut meta.host, &mut meta.build, &mut meta.extra] {
+        for (_, value) in attributes {
+            if let Attribute::Json(json) = value {
+                *json = one_line(json);
+            }
+        }
+    }
+    if merged == 0 && renamed == 0 && meta == profile.meta {
         return None;
     }
     if merged > 0 {
@@ -45,6 +54,7 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         });
     }
     let mut profile = profile.clone();
+    profile.meta = meta;
     for n in 0..profile.meta.extra.len() {
         let mut key = profile.meta.extra[n].0.clone();
         while ours(&key)

@@ -102,8 +102,15 @@ pub(super) fn attribute(raw: &RawValue) -> Attribute {
     }
     match serde_json::from_str::<String>(json) {
         Ok(text) => Attribute::Text(text),
-        Err(_) => Attribute::Json(json.into()),
+        Err(_) => Attribute::Json(one_line(json)),
     }
+}
+
+/// JSON as it is written: on one line, ASCII only.
+pub(super) fn one_line(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    push_raw(json, &mut line);
+    line
 }
 
 /// Appends a value of a free key.

@@ -378,6 +378,7 @@ impl<'p> Writer<'p> {
                 work.push(counter);
             }
         }
+        work.sort_unstable();
         if !work.is_empty() {
             let mut members = Object::open(object.key("work"));
             for counter in work {
