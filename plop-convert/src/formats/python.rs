@@ -60,6 +60,20 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// What comes next up to and with `byte`, nothing taken but white space before it.
+    #[inline]
+    pub(super) fn up_to(&mut self, byte: u8) -> Option<&'t [u8]> {
+        self.peek()?;
+        let rest = &self.text[self.at..];
+        memchr::memchr(byte, rest).map(|end| &rest[..=end])
+    }
+
+    /// Takes `len` bytes that [`Scanner::up_to`] returned.
+    #[inline]
+    pub(super) fn skip(&mut self, len: usize) {
+        self.at += len;
+    }
+
     /// Takes `byte` if it comes next.
     #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {

@@ -226,16 +226,20 @@ impl<'t> Dict<'t> {
         // The frame that stands for no frames, as long as it is alone.
         let mut none = None;
         while !scanner.take(b')') {
-            let triple = Triple::read(scanner)?;
-            if self.path.is_empty() && self.stands_for_none(&triple) {
-                none = Some(triple);
+            if let Some(frame) = self.known_frame(scanner, none.is_some()) {
+                self.path.push(frame);
             } else {
-                if let Some(triple) = none.take() {
+                let triple = Triple::read(scanner)?;
+                if self.path.is_empty() && self.stands_for_none(&triple) {
+                    none = Some(triple);
+                } else {
+                    if let Some(triple) = none.take() {
+                        let frame = self.frame(&triple, scanner, notes)?;
+                        self.path.push(frame);
+                    }
                     let frame = self.frame(&triple, scanner, notes)?;
                     self.path.push(frame);
                 }
-                let frame = self.frame(&triple, scanner, notes)?;
-                self.path.push(frame);
             }
             if !scanner.take(b',') {
                 scanner.expect(b')', "`,` or `)` after a frame")?;
@@ -250,6 +254,19 @@ impl<'t> Dict<'t> {
         }
         let stacks = &mut self.profile.stacks;
         Ok((self.path.iter().rev()).fold(StackId::ROOT, |at, frame| stacks.push(at, *frame)))
+    }
+
+    /// Takes a frame that was seen before, letter for letter, up to its first closing parenthesis:
+    /// what most frames are, and quicker than reading one. `None`, and nothing taken, for any other.
+    #[inline]
+    fn known_frame(&self, scanner: &mut Scanner<'t>, after_none: bool) -> Option<FrameId> {
+        if after_none || (self.empty.is_some() && self.path.is_empty()) {
+            return None;
+        }
+        let literal = scanner.up_to(b')')?;
+        let frame = *self.frames.get(literal)?;
+        scanner.skip(literal.len());
+        Some(frame)
     }
 
     /// The id of a frame.
