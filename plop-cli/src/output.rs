@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
 use flate2::{Compression, write::GzEncoder};
-use plop_convert::{Format, Prepared, find, for_file, formats};
+use plop_convert::{Content, Format, Prepared, find, for_file, formats};
 
 use crate::args::Settings;
 use crate::input::format_parser;
@@ -60,17 +60,17 @@ impl OutputArgs {
                 .and_then(find)
                 .ok_or_else(|| anyhow!("say which format to write with -f: {}", writable()))?,
         };
-        let gzip = self.gzip
-            || file
-                .as_ref()
-                .is_some_and(|file| file.extension().is_some_and(|end| end == "gz"));
+        let compressed = format.content == Content::Gzip;
+        let gz = |file: &PathBuf| file.extension().is_some_and(|end| end == "gz");
+        let gzip = !compressed && (self.gzip || file.as_ref().is_some_and(gz));
         let asked_for_stdout = self.output.is_some();
         if self.json && file.is_none() {
             bail!(
                 "--json prints its answer on stdout, so the profile must go elsewhere (name a file with -o)"
             );
         }
-        if file.is_none() && gzip && !asked_for_stdout && io::stdout().is_terminal() {
+        if file.is_none() && (gzip || compressed) && !asked_for_stdout && io::stdout().is_terminal()
+        {
             bail!(
                 "compressed output is not for a terminal (name a file with -o, or -o - to insist)"
             );

@@ -21,6 +21,17 @@ pub enum Confidence {
     Certain,
 }
 
+/// What the bytes of a format are, as far as the rest of the program must know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// Text.
+    Text,
+    /// A picture, as text: made for people, and drawn by function unless lines are asked for.
+    Picture,
+    /// Bytes that are compressed with gzip already.
+    Gzip,
+}
+
 /// A profile format. Adding one means a value of this type in a file of its own under `formats/`,
 /// its name in the list of [`formats`](crate::formats), and a folder of fixtures.
 pub struct Format {
@@ -32,6 +43,8 @@ pub struct Format {
     pub about: &'static str,
     /// File name endings, the usual one first, without the leading dot.
     pub extensions: &'static [&'static str],
+    /// What its bytes are.
+    pub content: Content,
     /// What survives `write` and then `read`.
     pub keeps: Features,
     /// Whether an input looks like this format. It never fails: what cannot be told is `No`.

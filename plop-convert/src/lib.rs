@@ -35,7 +35,8 @@ mod head;
 mod input;
 
 pub use format::{
-    Confidence, Format, MAX_INFLATED, Prepared, ReadFn, ReadOptions, WriteError, WriteFn, fits,
+    Confidence, Content, Format, MAX_INFLATED, Prepared, ReadFn, ReadOptions, WriteError, WriteFn,
+    fits,
 };
 pub use formats::{find, for_file, formats, markdown_table};
 pub use head::Head;

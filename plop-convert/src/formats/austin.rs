@@ -7,7 +7,7 @@ use plop_core::{
     Sample, StackId, StrId, Thread, ThreadId, ValueType, quoted,
 };
 
-use crate::format::{Confidence, Format, ReadOptions, fits};
+use crate::format::{Confidence, Content, Format, ReadOptions, fits};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -15,6 +15,7 @@ pub(super) const FORMAT: Format = Format {
     aliases: &[],
     about: "the text output of Austin 3 and earlier",
     extensions: &["austin"],
+    content: Content::Text,
     keeps: Features::NONE,
     detect,
     read: Some(read),

@@ -11,7 +11,7 @@ use plop_core::{Notes, Profile, Result, ValueType};
 
 use super::collapsed::{self, fit::fit, reader, writer};
 use super::{austin, folded_columns, plop, plop_flame};
-use crate::format::{Confidence, Format, ReadOptions};
+use crate::format::{Confidence, Content, Format, ReadOptions};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -19,6 +19,7 @@ pub(super) const FORMAT: Format = Format {
     aliases: &["flamegraph", "collapsed", "raw"],
     about: "folded stacks, a line each: root;caller;leaf 42",
     extensions: &["folded", "collapsed", "flame", "collapse", "raw", "txt"],
+    content: Content::Text,
     keeps: collapsed::KEEPS,
     detect,
     read: Some(read),

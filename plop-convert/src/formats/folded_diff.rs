@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use plop_core::{Error, Features, Notes, Profile, Result, ValueType};
 
 use super::collapsed::{self, reader, writer};
-use crate::format::{Confidence, Format, ReadOptions};
+use crate::format::{Confidence, Content, Format, ReadOptions};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -14,6 +14,7 @@ pub(super) const FORMAT: Format = Format {
     aliases: &["difffolded"],
     about: "folded stacks with two counts, before and after: root;leaf 40 42",
     extensions: &["folded-diff", "diff.folded"],
+    content: Content::Text,
     keeps: collapsed::KEEPS.and(Features::VALUES).and(Features::UNITS),
     detect,
     read: Some(read),

@@ -12,7 +12,7 @@ mod write;
 
 use plop_core::Features;
 
-use crate::format::{Confidence, Format};
+use crate::format::{Confidence, Content, Format};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     aliases: &[],
     about: "Plop's own files: a Python dictionary of stacks; version 2 keeps all plop records",
     extensions: &["plop"],
+    content: Content::Text,
     keeps: Features::FILES
         .and(Features::LINES)
         .and(Features::COLUMNS)

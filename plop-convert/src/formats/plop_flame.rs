@@ -4,7 +4,7 @@
 use plop_core::{Error, Features, Notes, Profile, Result, ValueType, quoted};
 
 use super::collapsed::{self, reader};
-use crate::format::{Confidence, Format, ReadOptions, fits};
+use crate::format::{Confidence, Content, Format, ReadOptions, fits};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -12,6 +12,7 @@ pub(super) const FORMAT: Format = Format {
     aliases: &[],
     about: "folded stacks as the original Plop wrote them, with a first line `None 1`",
     extensions: &["flame"],
+    content: Content::Text,
     keeps: collapsed::KEEPS.and(Features::NONE),
     detect,
     read: Some(read),
