@@ -24,7 +24,10 @@ formats! {
 }
 
 mod collapsed;
+mod header;
+mod json;
 mod python;
+mod slices;
 mod weight;
 
 /// The format of a name or an alias.

@@ -5,8 +5,6 @@
 
 mod extras;
 mod fit;
-mod header;
-mod json;
 mod read;
 mod write;
 

@@ -3,16 +3,15 @@
 
 use plop_core::{
     Error, Frame, FrameId, FrameKind, Function, LabelSet, LabelSetId, LabelValue, Mapping,
-    MappingId, Notes, Place, Profile, Result, Sample, Slice, SliceId, StrId, Thread, ThreadId,
-    quoted,
+    MappingId, Notes, Place, Profile, Result, Sample, SliceId, StrId, Thread, ThreadId, quoted,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::header::Header;
-use super::json::{Members, Text, of, plain};
 use super::read::{self, Row};
-use crate::formats::weight;
+use crate::formats::header::{Header, unknown_member};
+use crate::formats::json::{Members, Text, of, plain};
+use crate::formats::{slices, weight};
 
 /// Adds to the profile what header and comments say; `rows` are the dictionary's, by `entries` in
 /// the order of the text.
@@ -111,7 +110,7 @@ impl Blocks<'_> {
             if !profile.slices.is_empty() {
                 return Err(Error::new("a second line of slices"));
             }
-            profile.slices.0 = slices(rest, place, notes)?;
+            profile.slices.0 = slices::read(rest, Some(place), notes)?;
             Ok(())
         } else if let Some(rest) = line.strip_prefix(b"#@ ") {
             self.samples(profile, rows, entries, rest)
@@ -381,17 +380,11 @@ impl Attrs {
                 "system" => attrs.system = of(raw)?,
                 "address" => attrs.address = of(raw)?,
                 "mapping" => attrs.mapping = of(raw)?,
-                _ => unknown_member(place, notes),
+                _ => unknown_member(Some(place), notes),
             }
         }
         Ok(attrs)
     }
-}
-
-fn unknown_member(place: &Place, notes: &mut Notes) {
-    notes.add("unknown-member", Some(place.clone()), || {
-        "members of #f and slices that this version does not know were passed over".into()
-    });
 }
 
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
@@ -399,69 +392,4 @@ fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
         Some(space) => (&text[..space], text[space + 1..].trim_ascii()),
         None => (text, b""),
     }
-}
-
-/// The slices of a `# slices` line: columns, one number for each slice.
-fn slices(json: &[u8], place: &Place, notes: &mut Notes) -> Result<Vec<Slice>> {
-    let broken = |error: serde_json::Error| Error::new(format!("slices: {}", plain(&error)));
-    let Members(members) = serde_json::from_slice(json).map_err(broken)?;
-    type Column = Vec<Option<i64>>;
-    let (mut all, mut each, mut runs) = (None, Column::new(), Vec::<u32>::new());
-    let (mut ticks, mut cpu_ns, mut wall_ns) = (Column::new(), Column::new(), Column::new());
-    let mut work: Vec<(String, Column)> = Vec::new();
-    for (key, raw) in members {
-        match key.as_str() {
-            "length_ns" if raw.get().starts_with('[') => each = of(raw).map_err(broken)?,
-            "length_ns" => all = of(raw).map_err(broken)?,
-            "ticks" => ticks = of(raw).map_err(broken)?,
-            "cpu_ns" => cpu_ns = of(raw).map_err(broken)?,
-            "wall_ns" => wall_ns = of(raw).map_err(broken)?,
-            "run" => runs = of(raw).map_err(broken)?,
-            "work" => {
-                let Members(counters) = of(raw).map_err(broken)?;
-                for (counter, raw) in counters {
-                    work.push((counter, of(raw).map_err(broken)?));
-                }
-            }
-            _ => unknown_member(place, notes),
-        }
-    }
-    work.sort_by(|a, b| a.0.cmp(&b.0));
-    if let Some(twice) = work.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(Error::new(format!(
-            "slices: work counter `{}` stands there twice",
-            twice[0].0
-        )));
-    }
-    let columns = [
-        each.len(),
-        ticks.len(),
-        cpu_ns.len(),
-        wall_ns.len(),
-        runs.len(),
-    ];
-    let lengths = || {
-        columns
-            .into_iter()
-            .chain(work.iter().map(|(_, column)| column.len()))
-    };
-    let count = lengths().max().unwrap_or(0);
-    if let Some(short) = lengths().find(|len| *len != 0 && *len != count) {
-        return Err(Error::new(format!(
-            "slices: one column has {short} numbers, another {count}"
-        )));
-    }
-    let at = |column: &Column, n: usize| column.get(n).copied().flatten();
-    Ok((0..count)
-        .map(|n| Slice {
-            run: runs.get(n).copied().unwrap_or(0),
-            length_ns: all.or(at(&each, n)).unwrap_or(0),
-            ticks: at(&ticks, n),
-            cpu_ns: at(&cpu_ns, n),
-            wall_ns: at(&wall_ns, n),
-            work: (work.iter())
-                .filter_map(|(counter, column)| Some((counter.clone(), at(column, n)?)))
-                .collect(),
-        })
-        .collect())
 }

@@ -9,8 +9,8 @@ use plop_core::{
 
 use super::MARK;
 use super::extras;
-use super::header::{self, Header};
 use crate::format::ReadOptions;
+use crate::formats::header::{self, Header};
 use crate::formats::python::{RawString, Scanner};
 use crate::formats::weight::{self, NoWeight, Places, Weight};
 

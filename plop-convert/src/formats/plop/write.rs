@@ -9,8 +9,10 @@ use plop_core::{
     ThreadId, decimal,
 };
 
-use super::json::{Object, push_attribute, push_list, push_text};
+use crate::formats::header::{self, Needed};
+use crate::formats::json::{Object, push_attribute, push_list, push_text};
 use crate::formats::python::push_repr;
+use crate::formats::slices;
 
 /// Past this many bytes a buffer goes out.
 const BUFFER: usize = 256 << 10;
@@ -129,100 +131,19 @@ impl<'p> Writer<'p> {
         self.dictionary(out)?;
         self.frame_lines(out)?;
         self.label_sets(out)?;
-        self.slices(out)?;
+        if !self.profile.slices.is_empty() {
+            writeln!(out, "# slices {}", slices::write(&self.profile.slices))?;
+        }
         self.samples(out)
     }
 
     /// The first line.
     fn header(&self) -> String {
         let profile = self.profile;
-        let meta = &profile.meta;
         let mut json = String::new();
         let mut object = Object::open(&mut json);
-        object.text("name", meta.name.as_bytes());
-        object.text("clock", meta.clock.as_bytes());
-        if let Some(period) = &meta.period {
-            let in_ns = period.of.unit == "nanoseconds" && period.of.kind == profile.values[0].kind;
-            if in_ns && period.of.scale == 0 {
-                object.number("period_ns", Some(period.every));
-            } else {
-                let out = object.key("period");
-                out.push('[');
-                push_text(period.of.kind.as_bytes(), out);
-                out.push(',');
-                push_text(period.of.unit.as_bytes(), out);
-                let _ = write!(out, ",{}]", period.every);
-            }
-        }
-        if let Some(start) = meta.start_ns {
-            let time = jiff::Timestamp::from_nanosecond(start.into());
-            object.text("started", time.unwrap_or_default().to_string().as_bytes());
-        }
-        object.number("duration_ns", meta.duration_ns);
-        if let Some(ticks) = meta.ticks {
-            let mut counts = Object::open(object.key("ticks"));
-            counts.number("asked", Some(ticks.asked));
-            counts.number("delivered", Some(ticks.delivered));
-            counts.number("dropped", Some(ticks.dropped));
-            counts.close();
-        }
-        object.number("cpu_ns", meta.cpu_ns);
-        object.number("wall_ns", meta.wall_ns);
-        if !meta.work.is_empty() {
-            let mut counters = Object::open(object.key("work"));
-            for (counter, amount) in &meta.work {
-                counters.number(counter, Some(*amount));
-            }
-            counters.close();
-        }
-        push_list(&profile.values, object.key("values"), |value, out| {
-            out.push('[');
-            push_text(value.kind.as_bytes(), out);
-            out.push(',');
-            push_text(value.unit.as_bytes(), out);
-            if value.scale > 0 {
-                let _ = write!(out, ",{}", value.scale);
-            }
-            out.push(']');
-        });
-        if profile.default_value > 0 {
-            object.number("default", Some(profile.default_value as i64));
-        }
-        for (key, attributes) in [("host", &meta.host), ("build", &meta.build)] {
-            if !attributes.is_empty() {
-                let mut members = Object::open(object.key(key));
-                for (key, value) in attributes {
-                    push_attribute(value, members.key(key));
-                }
-                members.close();
-            }
-        }
-        object.text("runtime", meta.runtime.as_bytes());
-        for (key, texts) in [
-            ("command", &meta.command),
-            ("prefixes", &meta.prefixes),
-            ("comments", &meta.comments),
-        ] {
-            if !texts.is_empty() {
-                push_list(texts, object.key(key), |text, out| {
-                    push_text(text.as_bytes(), out)
-                });
-            }
-        }
-        object.text("drop_frames", meta.drop_frames.as_bytes());
-        object.text("keep_frames", meta.keep_frames.as_bytes());
-        object.text("doc_url", meta.doc_url.as_bytes());
-        if !profile.threads.is_empty() {
-            push_list(&self.threads.ids, object.key("threads"), |id, out| {
-                let thread = profile.threads.get(*id);
-                let _ = write!(out, "[{},", thread.tid);
-                push_text(profile.strings.get(thread.name), out);
-                if thread.pid != 0 {
-                    let _ = write!(out, ",{}", thread.pid);
-                }
-                out.push(']');
-            });
-        }
+        header::push(&mut object, profile, &Needed::ALL);
+        header::push_threads(&mut object, profile, &self.threads.ids);
         if !profile.mappings.is_empty() {
             push_list(&self.mappings.ids, object.key("mappings"), |id, out| {
                 let mapping = profile.mappings.get(*id);
@@ -246,7 +167,7 @@ impl<'p> Writer<'p> {
             push_text(self.empty_name.as_bytes(), out);
             out.push(']');
         }
-        for (key, value) in &meta.extra {
+        for (key, value) in &profile.meta.extra {
             push_attribute(value, object.key(key));
         }
         object.close();
@@ -336,64 +257,6 @@ impl<'p> Writer<'p> {
             writeln!(out, "#l {number} {}", label_set(self.profile, *id))?;
         }
         Ok(())
-    }
-
-    fn slices(&self, out: &mut dyn Write) -> io::Result<()> {
-        let slices = &self.profile.slices.0;
-        let Some(first) = slices.first() else {
-            return Ok(());
-        };
-        let mut json = String::new();
-        let mut object = Object::open(&mut json);
-        if slices
-            .iter()
-            .all(|slice| slice.length_ns == first.length_ns)
-        {
-            object.number("length_ns", Some(first.length_ns));
-        } else {
-            push_list(slices, object.key("length_ns"), |slice, out| {
-                out.push_str(&slice.length_ns.to_string());
-            });
-        }
-        let push_number = |number: Option<i64>, out: &mut String| match number {
-            Some(number) => out.push_str(&number.to_string()),
-            None => out.push_str("null"),
-        };
-        type Counter = fn(&plop_core::Slice) -> Option<i64>;
-        let counters: [(&str, Counter); 3] = [
-            ("ticks", |slice| slice.ticks),
-            ("cpu_ns", |slice| slice.cpu_ns),
-            ("wall_ns", |slice| slice.wall_ns),
-        ];
-        for (key, counter) in counters {
-            if slices.iter().any(|slice| counter(slice).is_some()) {
-                push_list(slices, object.key(key), |slice, out| {
-                    push_number(counter(slice), out)
-                });
-            }
-        }
-        let mut work: Vec<&str> = Vec::new();
-        for (counter, _) in slices.iter().flat_map(|slice| &slice.work) {
-            if !work.contains(&counter.as_str()) {
-                work.push(counter);
-            }
-        }
-        work.sort_unstable();
-        if !work.is_empty() {
-            let mut members = Object::open(object.key("work"));
-            for counter in work {
-                push_list(slices, members.key(counter), |slice, out| {
-                    let amount = slice.work.iter().find(|(name, _)| name == counter);
-                    push_number(amount.map(|(_, amount)| *amount), out);
-                });
-            }
-            members.close();
-        }
-        push_list(slices, object.key("run"), |slice, out| {
-            out.push_str(&slice.run.to_string())
-        });
-        object.close();
-        writeln!(out, "# slices {json}")
     }
 
     /// The `#@` lines, where the dictionary does not say everything.

@@ -1,4 +1,5 @@
-//! JSON as `.plop` comments hold it: ASCII only, and strings that may be any bytes.
+//! JSON as `.plop` files hold it in comments, and pprof files too: ASCII only, and strings that may
+//! be any bytes.
 //!
 //! A byte that is not UTF-8 is written as the lone surrogate `\udc80` to `\udcff`, as Python 3 does
 //! with file names.

@@ -1,10 +1,18 @@
-//! The header of a version 2 file: the JSON behind `# plop 2` in its first line.
+//! What is known of a run, as JSON: the header of a `.plop` file, and part of the comment that plop
+//! adds to pprof files.
 
-use plop_core::{Attributes, Error, MAX_SCALE, Meta, Notes, Period, Result, Ticks, ValueType};
+use std::fmt::Write as _;
+
+use plop_core::{
+    Attribute, Attributes, Error, MAX_SCALE, Meta, Notes, Period, Place, Profile, Result, ThreadId,
+    Ticks, ValueType,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Members, Text, attribute, of, plain};
+use super::json::{
+    Members, Object, Text, attribute, of, one_line, plain, push_attribute, push_list, push_text,
+};
 
 /// The keys of the header that mean something to this version.
 pub(super) const KNOWN_KEYS: [&str; 25] = [
@@ -188,6 +196,163 @@ impl Header {
     }
 }
 
+/// Which of the things that another place may tell, too, the JSON has to tell.
+pub(super) struct Needed {
+    /// Start of the run.
+    pub(super) start: bool,
+    /// How long it lasted.
+    pub(super) duration: bool,
+    /// The distance between two samples.
+    pub(super) period: bool,
+    /// Value types and which is the default.
+    pub(super) values: bool,
+    /// Comments, pprof's expressions and the address of the documentation.
+    pub(super) texts: bool,
+}
+
+impl Needed {
+    /// Everything.
+    pub(super) const ALL: Needed = Needed {
+        start: true,
+        duration: true,
+        period: true,
+        values: true,
+        texts: true,
+    };
+}
+
+/// Writes what is known of a run, apart from its threads and the keys of others.
+pub(super) fn push(object: &mut Object, profile: &Profile, needed: &Needed) {
+    let meta = &profile.meta;
+    object.text("name", meta.name.as_bytes());
+    object.text("clock", meta.clock.as_bytes());
+    if let Some(period) = (meta.period.as_ref()).filter(|_| needed.period) {
+        let in_ns = needed.values
+            && period.of.unit == "nanoseconds"
+            && period.of.kind == profile.values[0].kind;
+        if in_ns && period.of.scale == 0 {
+            object.number("period_ns", Some(period.every));
+        } else {
+            let out = object.key("period");
+            out.push('[');
+            push_text(period.of.kind.as_bytes(), out);
+            out.push(',');
+            push_text(period.of.unit.as_bytes(), out);
+            let _ = write!(out, ",{}]", period.every);
+        }
+    }
+    if let Some(start) = meta.start_ns.filter(|_| needed.start) {
+        let time = jiff::Timestamp::from_nanosecond(start.into());
+        object.text("started", time.unwrap_or_default().to_string().as_bytes());
+    }
+    object.number("duration_ns", meta.duration_ns.filter(|_| needed.duration));
+    if let Some(ticks) = meta.ticks {
+        let mut counts = Object::open(object.key("ticks"));
+        counts.number("asked", Some(ticks.asked));
+        counts.number("delivered", Some(ticks.delivered));
+        counts.number("dropped", Some(ticks.dropped));
+        counts.close();
+    }
+    object.number("cpu_ns", meta.cpu_ns);
+    object.number("wall_ns", meta.wall_ns);
+    if !meta.work.is_empty() {
+        let mut counters = Object::open(object.key("work"));
+        for (counter, amount) in &meta.work {
+            counters.number(counter, Some(*amount));
+        }
+        counters.close();
+    }
+    if needed.values {
+        push_list(&profile.values, object.key("values"), |value, out| {
+            out.push('[');
+            push_text(value.kind.as_bytes(), out);
+            out.push(',');
+            push_text(value.unit.as_bytes(), out);
+            if value.scale > 0 {
+                let _ = write!(out, ",{}", value.scale);
+            }
+            out.push(']');
+        });
+    }
+    if needed.values && profile.default_value > 0 {
+        object.number("default", Some(profile.default_value as i64));
+    }
+    for (key, attributes) in [("host", &meta.host), ("build", &meta.build)] {
+        if !attributes.is_empty() {
+            let mut members = Object::open(object.key(key));
+            for (key, value) in attributes {
+                push_attribute(value, members.key(key));
+            }
+            members.close();
+        }
+    }
+    object.text("runtime", meta.runtime.as_bytes());
+    for (key, texts) in [
+        ("command", &meta.command),
+        ("prefixes", &meta.prefixes),
+        ("comments", &meta.comments),
+    ] {
+        if !texts.is_empty() && (needed.texts || key != "comments") {
+            push_list(texts, object.key(key), |text, out| {
+                push_text(text.as_bytes(), out)
+            });
+        }
+    }
+    if needed.texts {
+        object.text("drop_frames", meta.drop_frames.as_bytes());
+        object.text("keep_frames", meta.keep_frames.as_bytes());
+        object.text("doc_url", meta.doc_url.as_bytes());
+    }
+}
+
+/// Writes threads in the order of `ids`.
+pub(super) fn push_threads(object: &mut Object, profile: &Profile, ids: &[ThreadId]) {
+    if !ids.is_empty() {
+        push_list(ids, object.key("threads"), |id, out| {
+            let thread = profile.threads.get(*id);
+            let _ = write!(out, "[{},", thread.tid);
+            push_text(profile.strings.get(thread.name), out);
+            if thread.pid != 0 {
+                let _ = write!(out, ",{}", thread.pid);
+            }
+            out.push(']');
+        });
+    }
+}
+
+/// The run as JSON can hold it: without keys of others' that mean something of ours, and their JSON
+/// on one line; `None` when nothing changes.
+pub(super) fn fit(meta: &Meta, notes: &mut Notes) -> Option<Meta> {
+    let ours = |key: &String| KNOWN_KEYS.contains(&key.as_str());
+    let renamed = meta.extra.iter().filter(|(key, _)| ours(key)).count() as u64;
+    if renamed > 0 {
+        notes.add_many("key-renamed", renamed, None, || {
+            "keys of the header are called other_…, since version 2 has keys of the same name"
+                .into()
+        });
+    }
+    let mut fitted = meta.clone();
+    for attributes in [&mut fitted.host, &mut fitted.build, &mut fitted.extra] {
+        for (_, value) in attributes {
+            if let Attribute::Json(json) = value {
+                *json = one_line(json);
+            }
+        }
+    }
+    for n in 0..fitted.extra.len() {
+        let mut key = fitted.extra[n].0.clone();
+        let others = |key: &String| {
+            let mut others = fitted.extra.iter().enumerate();
+            others.any(|(m, (other, _))| m != n && other == key)
+        };
+        while ours(&key) || others(&key) {
+            key.insert_str(0, "other_");
+        }
+        fitted.extra[n].0 = key;
+    }
+    (fitted != *meta).then_some(fitted)
+}
+
 /// A list of lists of two or three, the third being 0 where there are two.
 fn lists<A, B, C>(raw: &RawValue) -> serde_json::Result<Vec<(A, B, C)>>
 where
@@ -225,4 +390,11 @@ fn started(text: &str) -> serde_json::Result<i64> {
     let time: jiff::Timestamp = text.parse().map_err(serde_json::Error::custom)?;
     i64::try_from(time.as_nanosecond())
         .map_err(|_| serde_json::Error::custom("a time outside 1677 to 2262"))
+}
+
+/// Notes a member of JSON that this version does not know.
+pub(super) fn unknown_member(place: Option<&Place>, notes: &mut Notes) {
+    notes.add("unknown-member", place.cloned(), || {
+        "members of #f and slices that this version does not know were passed over".into()
+    });
 }
