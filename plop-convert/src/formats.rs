@@ -20,6 +20,7 @@ formats! {
     folded_diff
     folded_columns
     plop_flame
+    pprof
     austin
 }
 

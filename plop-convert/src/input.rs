@@ -40,7 +40,7 @@ pub fn read(input: &[u8], from: Option<&'static Format>, options: &ReadOptions) 
     let text = without_byte_order_mark(&plain)?;
     let format = match from {
         Some(format) => format,
-        None => detect(&text, options.name)?,
+        None => detect_plain(&text, options.name)?,
     };
     let read = format
         .read
@@ -73,12 +73,18 @@ fn checked(profiles: Vec<Profile>, text: &[u8], notes: &Notes) -> Result<Vec<Pro
     Ok(profiles)
 }
 
-/// The format that an input turns out to have. `name`, the file's, decides between formats that are
-/// equally sure.
+/// The format that an input turns out to have, compressed or not. `name`, the file's, decides between
+/// formats that are equally sure.
 ///
 /// # Errors
-/// When no format recognises the input, or several do and the name does not decide.
+/// When no format recognises the input, or several do and the name does not decide; when it is
+/// compressed and broken.
 pub fn detect(input: &[u8], name: &str) -> Result<&'static Format> {
+    let plain = inflate(input, &ReadOptions::default())?;
+    detect_plain(&without_byte_order_mark(&plain)?, name)
+}
+
+fn detect_plain(input: &[u8], name: &str) -> Result<&'static Format> {
     let head = Head::of(input);
     let readable = || formats().iter().filter(|format| format.read.is_some());
     let best = readable()

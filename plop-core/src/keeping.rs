@@ -1,5 +1,7 @@
 //! What is left of a profile when some of its features go, and putting it back in order after.
 
+use std::borrow::Cow;
+
 use crate::features::feature_of;
 use crate::{
     Features, Frame, FrameId, FrameKind, Function, LabelSetId, LabelValue, Mapping, Meta, Profile,
@@ -149,19 +151,36 @@ impl Profile {
     /// The profile with samples that differ in nothing but their values added together. The order
     /// is that of first appearance; samples with a time are left alone.
     pub fn summed(mut self) -> Profile {
-        if self.samples.have_times() {
-            return self;
+        if let Cow::Owned(samples) = self.summed_samples() {
+            self.samples = samples;
         }
+        self
+    }
+
+    /// The samples of [`Profile::summed`]; borrowed where no two are alike.
+    pub fn summed_samples(&self) -> Cow<'_, Samples> {
+        let samples = &self.samples;
+        if samples.have_times() {
+            return Cow::Borrowed(samples);
+        }
+        let bare = !(samples.have_threads() || samples.have_labels() || samples.have_slices());
+        let mut rows = match bare {
+            true => RowOf::Stack(vec![u32::MAX; self.stacks.len()]),
+            false => RowOf::Key(HashMap::with_capacity_and_hasher(
+                samples.len(),
+                foldhash::fast::RandomState::default(),
+            )),
+        };
+        let first = (0..samples.len()).find(|n| rows.of(&samples.get(*n), *n) != *n);
+        let Some(first) = first else {
+            return Cow::Borrowed(samples);
+        };
         let stride = self.values.len();
-        let mut rows = HashMap::with_capacity_and_hasher(
-            self.samples.len(),
-            foldhash::fast::RandomState::default(),
-        );
-        let mut summed = Samples::new(stride);
-        for sample in self.samples.iter() {
+        let mut summed = samples.first(first);
+        for n in first..samples.len() {
+            let sample = samples.get(n);
             let next = summed.len();
-            let key = (sample.stack, sample.thread, sample.labels, sample.slice);
-            let row = *rows.entry(key).or_insert(next);
+            let row = rows.of(&sample, next);
             if row == next {
                 summed.push(sample);
             } else {
@@ -171,8 +190,7 @@ impl Profile {
                 }
             }
         }
-        self.samples = summed;
-        self
+        Cow::Owned(summed)
     }
 
     /// The profile without whatever no sample refers to: stacks, frames, functions, names, threads.
@@ -266,6 +284,40 @@ impl Profile {
         compact.slices = self.slices;
         compact.meta = self.meta;
         compact
+    }
+}
+
+/// In which row samples of each kind are added up.
+enum RowOf {
+    /// Where only the stack tells samples apart; `u32::MAX` is no row.
+    Stack(Vec<u32>),
+    Key(HashMap<Key, usize, foldhash::fast::RandomState>),
+}
+
+type Key = (
+    StackId,
+    Option<ThreadId>,
+    Option<LabelSetId>,
+    Option<crate::SliceId>,
+);
+
+impl RowOf {
+    /// The row of a sample; `next` where it is the first of its kind.
+    #[inline]
+    fn of(&mut self, sample: &Sample, next: usize) -> usize {
+        match self {
+            RowOf::Stack(rows) => {
+                let row = &mut rows[sample.stack.index()];
+                if *row == u32::MAX {
+                    *row = next as u32;
+                }
+                *row as usize
+            }
+            RowOf::Key(rows) => {
+                let key = (sample.stack, sample.thread, sample.labels, sample.slice);
+                *rows.entry(key).or_insert(next)
+            }
+        }
     }
 }
 

@@ -111,7 +111,7 @@ impl Profile {
 
     /// Tells whether the profile keeps its invariants; every reader ends with this.
     ///
-    /// 1. Every id lies inside its table, and no table had to refuse a row.
+    /// 1. Every id lies inside its table, no table had to refuse a row, and no label set is empty.
     /// 2. Parents come before children (so built by [`Stacks::push`]).
     /// 3. Every sample has as many values as there are value types, at least one; no two have the same
     ///    kind and unit, and one of them is the default; decimal places are at most 18; the magnitudes of each value add up
@@ -159,12 +159,13 @@ impl Profile {
             .all(|(_, _, frame)| frame.index() < self.frames.len());
         let threads = self.threads.iter().all(|(_, thread)| known(thread.name));
         let labels = self.label_sets.iter().all(|(_, set)| {
-            set.iter().all(|(key, value)| {
-                let text = match value {
-                    LabelValue::Text(text) | LabelValue::Number(_, text) => text,
-                };
-                known(*key) && known(*text)
-            })
+            !set.is_empty()
+                && set.iter().all(|(key, value)| {
+                    let text = match value {
+                        LabelValue::Text(text) | LabelValue::Number(_, text) => text,
+                    };
+                    known(*key) && known(*text)
+                })
         });
         for (holds, table) in [
             (functions, "a function"),
@@ -172,11 +173,11 @@ impl Profile {
             (frames, "a frame"),
             (stacks, "a stack"),
             (threads, "a thread"),
-            (labels, "a label"),
+            (labels, "a label set"),
         ] {
             if !holds {
                 return Err(Error::new(format!(
-                    "{table} refers to a row that does not exist"
+                    "{table} is empty or refers to a row that does not exist"
                 )));
             }
         }

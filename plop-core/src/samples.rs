@@ -125,6 +125,19 @@ impl Samples {
         &mut self.values
     }
 
+    /// The first `count` samples.
+    pub(crate) fn first(&self, count: usize) -> Samples {
+        Samples {
+            stride: self.stride,
+            stacks: self.stacks[..count].to_vec(),
+            values: self.values[..count * self.stride].to_vec(),
+            threads: self.threads.first(count),
+            labels: self.labels.first(count),
+            slices: self.slices.first(count),
+            times: self.times.first(count),
+        }
+    }
+
     /// Sends every sample to where its stack went.
     pub(crate) fn move_stacks(&mut self, went: &[StackId]) {
         for stack in &mut self.stacks {
@@ -194,6 +207,10 @@ impl<T: Copy> Column<T> {
             self.0.resize(row, None);
             self.0.push(value);
         }
+    }
+
+    fn first(&self, count: usize) -> Self {
+        Column(self.0[..self.0.len().min(count)].to_vec())
     }
 
     #[inline]

@@ -47,6 +47,8 @@ pub(super) const KNOWN_KEYS: [&str; 25] = [
 #[derive(Default)]
 pub(super) struct Header {
     pub(super) values: Vec<ValueType>,
+    /// Whether it says what the values are.
+    pub(super) told_values: bool,
     pub(super) default_value: usize,
     pub(super) empty_stack: Option<(Text, i64, Text)>,
     /// Whether the dictionary's lines are those of definitions.
@@ -132,6 +134,7 @@ impl Header {
         };
         match key {
             "values" => {
+                self.told_values = true;
                 let values: Vec<(Text, Text, u8)> = lists(raw)?;
                 self.values = values
                     .into_iter()

@@ -73,6 +73,10 @@ fn name() -> BoxedStrategy<Vec<u8>> {
         b"[unknown]",
         b"ns::f<T>::{closure#0}",
         b"%41",
+        b"0x1f",
+        b"0x0",
+        b"thread 12",
+        b"plop {}",
         b"",
     ];
     prop_oneof![
@@ -233,7 +237,7 @@ pub(crate) fn profile() -> BoxedStrategy<Profile> {
                     name(),
                     prop_oneof![name().prop_map(Err), (number(), name()).prop_map(Ok),],
                 ),
-                0..3,
+                1..3,
             ),
             1..4,
         ),

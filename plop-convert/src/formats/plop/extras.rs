@@ -82,7 +82,8 @@ struct Blocks<'h> {
     header: &'h Header,
     threads: Vec<ThreadId>,
     mappings: Vec<MappingId>,
-    labels: Vec<LabelSetId>,
+    /// Label sets by number; one without labels is none.
+    labels: Vec<Option<LabelSetId>>,
     /// What `#f` lines say of frames.
     changed: Vec<(FrameId, Function, Frame)>,
     /// What of each row's first value no `#@` line has accounted for yet.
@@ -239,7 +240,8 @@ impl Blocks<'_> {
                 set.push((profile.strings.intern(&key.0), value));
             }
         }
-        self.labels.push(profile.label_sets.intern(set));
+        let labels = (!set.is_empty()).then(|| profile.label_sets.intern(set));
+        self.labels.push(labels);
         Ok(())
     }
 
@@ -270,7 +272,7 @@ impl Blocks<'_> {
         };
         let slice = index("slice", profile.slices.len())?.map(SliceId::new);
         let thread = index("thread", self.threads.len())?.map(|n| self.threads[n]);
-        let labels = index("label set", self.labels.len())?.map(|n| self.labels[n]);
+        let labels = index("label set", self.labels.len())?.and_then(|n| self.labels[n]);
         let mut values = Vec::with_capacity(profile.values.len());
         for word in words {
             let broken = || {

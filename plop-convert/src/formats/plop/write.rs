@@ -273,10 +273,10 @@ impl<'p> Writer<'p> {
             .enumerate()
             .map(|(n, (stack, _))| (*stack, n))
             .collect();
-        let summed = profile.clone().summed();
+        let summed = profile.summed_samples();
         // What has no slice, thread or labels comes after what has.
         let number = |n: Option<usize>| n.unwrap_or(usize::MAX);
-        let mut order: Vec<_> = (summed.samples.iter())
+        let mut order: Vec<_> = (summed.iter())
             .enumerate()
             .map(|(row, sample)| {
                 let group = (
@@ -308,7 +308,6 @@ impl<'p> Writer<'p> {
             }
             let _ = write!(buffer, " {stack}");
             for (n, (value, of)) in summed
-                .samples
                 .get(row)
                 .values
                 .iter()

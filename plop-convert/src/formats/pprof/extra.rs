@@ -1,0 +1,151 @@
+//! The comment in which plop notes what pprof has no field for.
+//!
+//! `plop {"guard":…,"run":{…},"thread_label":…,"slice_label":…,"slices":{…},"kinds":[…]}`, the first
+//! of the file's comments. `run` is the header of a `.plop` file. `guard` is a check sum of samples
+//! and locations: when another program has rewritten the file, the comment no longer fits and is
+//! passed over.
+
+use flate2::Crc;
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet};
+use plop_core::{FrameKind, Notes, Profile, Slices, Thread, ThreadId};
+use serde_json::value::RawValue;
+
+use crate::formats::header::{self, Header};
+use crate::formats::json::{Members, Text, of};
+use crate::formats::slices;
+
+/// What plop's own comment begins with.
+pub(super) const MARK: &str = "plop {";
+
+/// What the comment says.
+#[derive(Default)]
+pub(super) struct Extra {
+    pub(super) guard: u32,
+    pub(super) header: Header,
+    pub(super) thread_label: Option<Vec<u8>>,
+    pub(super) slice_label: Option<Vec<u8>>,
+    pub(super) slices: Slices,
+    /// The kind of every line of every location, in the order of the file; one for a location without
+    /// lines.
+    pub(super) kinds: Vec<FrameKind>,
+}
+
+/// The most kinds that a comment may count up to; no file has as many lines.
+const MAX_KINDS: usize = 1 << 28;
+
+/// Takes plop's comment off the profile.
+pub(super) fn take(profile: &mut Profile, notes: &mut Notes) -> Option<Extra> {
+    let comments = &mut profile.meta.comments;
+    let json = comments.first()?.strip_prefix(&MARK[..MARK.len() - 1])?;
+    let extra = parse(json, notes)?;
+    comments.remove(0);
+    Some(extra)
+}
+
+/// What a comment says, if it is plop's.
+fn parse(json: &str, notes: &mut Notes) -> Option<Extra> {
+    let Members(members) = serde_json::from_str(json).ok()?;
+    let mut extra = Extra::default();
+    let mut has_guard = false;
+    for (key, raw) in members {
+        match key.as_str() {
+            "guard" => {
+                extra.guard = of(raw).ok()?;
+                has_guard = true;
+            }
+            "run" => extra.header = header::read(raw.get().as_bytes(), 0, notes).ok()?,
+            "thread_label" => extra.thread_label = Some(of::<Text>(raw).ok()?.0),
+            "slice_label" => extra.slice_label = Some(of::<Text>(raw).ok()?.0),
+            "slices" => extra.slices.0 = slices::read(raw.get().as_bytes(), None, notes).ok()?,
+            "kinds" => extra.kinds = kinds(raw)?,
+            _ => header::unknown_member(None, notes),
+        }
+    }
+    has_guard.then_some(extra)
+}
+
+/// `[["python",12],["native",3],…]`
+fn kinds(raw: &RawValue) -> Option<Vec<FrameKind>> {
+    let runs: Vec<(String, usize)> = of(raw).ok()?;
+    let total = (runs.iter()).try_fold(0usize, |sum, (_, count)| sum.checked_add(*count))?;
+    if total > MAX_KINDS {
+        return None;
+    }
+    let mut kinds = Vec::with_capacity(total);
+    for (word, count) in runs {
+        let kind = FrameKind::from_word(&word).unwrap_or_default();
+        kinds.extend(std::iter::repeat_n(kind, count));
+    }
+    Some(kinds)
+}
+
+/// Thread id, name and process id, as the header has them.
+pub(super) type ThreadRow = (i64, Text, i64);
+
+/// The threads of the header in the profile.
+pub(super) fn threads(profile: &mut Profile, rows: &[ThreadRow]) -> Vec<ThreadId> {
+    (rows.iter())
+        .map(|(tid, name, pid)| {
+            let name = profile.strings.intern(&name.0);
+            profile.threads.intern(Thread {
+                pid: *pid,
+                tid: *tid,
+                name,
+            })
+        })
+        .collect()
+}
+
+/// A text for each thread, different from all others': its name where that is enough.
+pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
+    let mut named: HashMap<&[u8], usize, RandomState> = HashMap::default();
+    for (_, Text(name), _) in rows {
+        *named.entry(name).or_default() += 1;
+    }
+    let mut taken: HashSet<Vec<u8>, RandomState> = HashSet::default();
+    (rows.iter())
+        .map(|(tid, Text(name), pid)| {
+            let mut text = name.clone();
+            if name.is_empty() {
+                text = format!("thread {tid}").into_bytes();
+            } else if named[&name[..]] > 1 {
+                text.extend_from_slice(format!(" ({tid})").as_bytes());
+            }
+            if taken.contains(&text) {
+                text.extend_from_slice(format!(" of process {pid}").as_bytes());
+            }
+            while !taken.insert(text.clone()) {
+                text.push(b'\'');
+            }
+            text
+        })
+        .collect()
+}
+
+/// The check sum of a file's samples and locations.
+pub(super) struct Guard(Crc);
+
+impl Guard {
+    pub(super) fn new() -> Self {
+        Guard(Crc::new())
+    }
+
+    /// Takes in a location that has this many lines.
+    pub(super) fn location(&mut self, address: u64, lines: usize) {
+        self.0.update(&address.to_le_bytes());
+        self.0.update(&(lines as u64).to_le_bytes());
+    }
+
+    /// Takes in a line of the location.
+    pub(super) fn line(&mut self, name: &[u8], line: i64) {
+        self.0.update(name);
+        self.0.update(&line.to_le_bytes());
+    }
+
+    /// The sum, for so many samples.
+    pub(super) fn sum(mut self, samples: usize) -> u32 {
+        self.0.update(&(samples as u64).to_le_bytes());
+        self.0.sum()
+    }
+}
