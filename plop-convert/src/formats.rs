@@ -17,10 +17,11 @@ macro_rules! formats {
 formats! {
     plop
     folded
+    pprof
+    speedscope
     folded_diff
     folded_columns
     plop_flame
-    pprof
     austin
 }
 

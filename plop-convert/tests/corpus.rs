@@ -109,6 +109,86 @@ fn plop_and_folded_files_of_the_corpus_have_their_independent_totals() {
     assert!(checked >= 78, "only {checked} files were found");
 }
 
+/// pprof files that Go refuses: ours says this, or reads them all the same, with this total of the
+/// first value, and why.
+const REFUSED_BY_GO: [(&str, std::result::Result<i64, &str>, &str); 2] = [
+    (
+        "pprof/generated__austin-mem.austin2pprof.pb",
+        Err("expected 2 values, found 1"),
+        "Which of the two types the only value has cannot be told.",
+    ),
+    (
+        "pprof/pyroscope__dotnet-pprof-3.pb.gz",
+        Ok(PROTOBUF_SUM),
+        "No function has an id, but locations number them from 1 in the order in which they stand.",
+    ),
+];
+
+/// The sum of the first value, cpu/nanoseconds, of `pyroscope__dotnet-pprof-3`, as twenty lines of Python count it that
+/// take its Protocol Buffers apart by hand.
+const PROTOBUF_SUM: i64 = 5_653_000_000;
+
+#[test]
+fn pprof_files_of_the_corpus_have_the_totals_that_go_finds() {
+    let Some(files) = manifest("pprof") else {
+        return;
+    };
+    for (path, count, bytes) in &files {
+        let options = ReadOptions {
+            name: path,
+            ..ReadOptions::default()
+        };
+        let loaded = read(bytes, None, &options);
+        if let Some((_, expected, why)) = REFUSED_BY_GO.iter().find(|(file, ..)| file == path) {
+            match (loaded, expected) {
+                (Err(error), Err(reason)) => assert!(error.to_string().contains(reason), "{error}"),
+                (Ok(loaded), Ok(total)) => {
+                    let profile = &loaded.profiles[0];
+                    assert_eq!(profile.total(0), *total, "{path}");
+                }
+                (loaded, _) => panic!("{path}: {why}: {:?}", loaded.map(|_| "read")),
+            }
+            continue;
+        }
+        let loaded = loaded.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(loaded.format.name, "pprof", "{path}");
+        let profile = &loaded.profiles[0];
+        for (n, value) in profile.values.iter().enumerate() {
+            let total = format!("{}/{}={}", value.kind, value.unit, profile.total(n));
+            assert!(count.contains(&total), "{path}: {total}, Go counts {count}");
+        }
+        let depths = profile.stacks.depths();
+        let inlined = profile.frames.iter().any(|(_, frame)| frame.inlined);
+        let deepest = depths.into_iter().max().unwrap_or(0);
+        if !inlined {
+            assert!(
+                count.contains(&format!(" depth={deepest} ")),
+                "{path}: {deepest} deep, {count}"
+            );
+        }
+    }
+    assert!(files.len() >= 80, "only {} files were found", files.len());
+}
+
+/// Files of a format with what the manifest says of their totals.
+fn manifest(format: &str) -> Option<Vec<(String, String, Vec<u8>)>> {
+    let Some(folder) = corpus() else {
+        eprintln!("SKIPPED: no corpus of real files (set PLOP_CORPUS to its folder)");
+        assert!(std::env::var_os("CI").is_none(), "the corpus is missing");
+        return None;
+    };
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    let rows = manifest
+        .lines()
+        .skip(1)
+        .map(|line| line.split('\t').collect::<Vec<_>>());
+    let files = rows.filter(|fields| fields[1] == format).map(|fields| {
+        let bytes = std::fs::read(folder.join(fields[0])).unwrap();
+        (fields[0].to_owned(), fields[7].to_owned(), bytes)
+    });
+    Some(files.collect())
+}
+
 /// The 2012 profile that came with the original Plop, through folded stacks and back.
 #[test]
 fn the_demo_profile_of_2012_has_2999_samples_in_354_stacks() {

@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Profile {
-    /// The canonical text. Samples that differ in nothing but their values are added up, and samples
-    /// without times are sorted; with times they stay in order.
+    /// The canonical text. Samples without times that differ in nothing but their values are added up.
+    /// They are sorted by time, and by their text where they have none or the same.
     pub fn dump(&self) -> String {
         let mut out = String::new();
         self.dump_meta(&mut out);
@@ -45,11 +45,11 @@ impl Profile {
         let frames: Vec<String> = (0..self.frames.len())
             .map(|n| self.frame_text(FrameId::new(n)))
             .collect();
-        let summed = self.clone().summed();
-        let mut rows: Vec<String> = (summed.samples.iter())
+        let samples = self.summed_samples();
+        let mut rows: Vec<(Option<i64>, String)> = (samples.iter())
             .map(|sample| {
                 let mut row = String::new();
-                let mut path: Vec<FrameId> = summed.stacks.frames(sample.stack).collect();
+                let mut path: Vec<FrameId> = self.stacks.frames(sample.stack).collect();
                 path.reverse();
                 for frame in path {
                     row.push_str(&frames[frame.index()]);
@@ -72,13 +72,11 @@ impl Profile {
                 if let Some(time) = sample.time_ns {
                     let _ = write!(row, ", at {time} ns");
                 }
-                row
+                (sample.time_ns, row)
             })
             .collect();
-        if !summed.samples.have_times() {
-            rows.sort_unstable();
-        }
-        for row in rows {
+        rows.sort_unstable();
+        for (_, row) in rows {
             out.push_str(&row);
             out.push('\n');
         }

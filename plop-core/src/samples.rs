@@ -125,6 +125,16 @@ impl Samples {
         &mut self.values
     }
 
+    /// The samples of these rows, in this order.
+    pub fn in_order(&self, rows: &[usize]) -> Samples {
+        let mut ordered = Samples::new(self.stride);
+        ordered.reserve(rows.len());
+        for row in rows {
+            ordered.push(self.get(*row));
+        }
+        ordered
+    }
+
     /// The first `count` samples.
     pub(crate) fn first(&self, count: usize) -> Samples {
         Samples {

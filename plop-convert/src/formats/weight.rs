@@ -18,6 +18,42 @@ impl Weight {
         let more = scale.checked_sub(self.decimals)?;
         self.mantissa.checked_mul(10i64.checked_pow(more.into())?)
     }
+
+    /// `number` × 10^-`decimals`, with as many of the decimal places as fit.
+    pub(super) fn of(mut number: i128, mut decimals: u8) -> Self {
+        let mut rounded = false;
+        while decimals > 0 && (number % 10 == 0 || i64::try_from(number).is_err()) {
+            rounded |= number % 10 != 0;
+            number /= 10;
+            decimals -= 1;
+        }
+        Weight {
+            mantissa: number.clamp(i64::MIN.into(), i64::MAX.into()) as i64,
+            decimals,
+            rounded,
+        }
+    }
+
+    /// The sum with another number.
+    pub(super) fn plus(self, other: Weight) -> Weight {
+        let decimals = self.decimals.max(other.decimals);
+        let exact = |weight: Weight| {
+            i128::from(weight.mantissa) * 10i128.pow((decimals - weight.decimals).into())
+        };
+        Weight::of(exact(self) + exact(other), decimals)
+    }
+
+    /// The number times a whole one, without its decimal places.
+    pub(super) fn times(self, factor: i64) -> Option<i64> {
+        let product = i128::from(self.mantissa) * i128::from(factor);
+        i64::try_from(product / 10i128.pow(self.decimals.into())).ok()
+    }
+}
+
+impl std::fmt::Display for Weight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&plop_core::decimal(self.mantissa, self.decimals))
+    }
 }
 
 /// Why a piece of text is no weight.

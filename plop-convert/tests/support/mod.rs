@@ -173,6 +173,8 @@ struct AnySample {
     thread: Option<usize>,
     labels: Option<usize>,
     slice: Option<usize>,
+    /// How long after the sample before it was taken, if the profile has times.
+    after_ns: Option<i64>,
 }
 
 fn sample() -> impl Strategy<Value = AnySample> {
@@ -183,14 +185,18 @@ fn sample() -> impl Strategy<Value = AnySample> {
         proptest::option::of(0usize..4),
         proptest::option::of(0usize..4),
         proptest::option::of(0usize..4),
+        proptest::option::weighted(0.9, 0i64..3),
     )
-        .prop_map(|(stack, values, thread, labels, slice)| AnySample {
-            stack,
-            values,
-            thread,
-            labels,
-            slice,
-        })
+        .prop_map(
+            |(stack, values, thread, labels, slice, after_ns)| AnySample {
+                stack,
+                values,
+                thread,
+                labels,
+                slice,
+                after_ns,
+            },
+        )
 }
 
 fn value_type() -> impl Strategy<Value = ValueType> {
@@ -225,7 +231,7 @@ fn unique<T>(list: Vec<(String, T)>) -> Vec<(String, T)> {
         .collect()
 }
 
-/// A profile that uses whatever a profile can hold, sample times aside.
+/// A profile that uses whatever a profile can hold.
 pub(crate) fn profile() -> BoxedStrategy<Profile> {
     let tables = (
         proptest::collection::vec(frame(), 1..8),
@@ -279,7 +285,7 @@ pub(crate) fn profile() -> BoxedStrategy<Profile> {
             rarely(text()),
         ),
     );
-    let plain = any::<[bool; 4]>();
+    let plain = any::<[bool; 6]>();
     (
         tables,
         proptest::collection::vec(sample(), 0..12),
@@ -291,7 +297,7 @@ pub(crate) fn profile() -> BoxedStrategy<Profile> {
         .prop_map(
             |((frames, mut values, threads, labels), samples, slices, meta, plain, default)| {
                 // Without some of the columns in most profiles, every format would always lose something.
-                let [no_threads, no_labels, no_slices, no_meta] = plain;
+                let [no_threads, no_labels, no_slices, no_meta, no_times, even] = plain;
                 for n in (0..values.len()).rev() {
                     if values[..n]
                         .iter()
@@ -380,7 +386,15 @@ pub(crate) fn profile() -> BoxedStrategy<Profile> {
                         });
                     }
                 }
+                let mut now = 0;
                 for sample in samples {
+                    // Half of the times, each sample follows the one before it without a gap.
+                    let after = match even {
+                        true => sample.after_ns.map(|_| sample.values[0].max(0)),
+                        false => sample.after_ns,
+                    };
+                    let time_ns = after.filter(|_| !no_times).map(|_| now);
+                    now += after.unwrap_or(0);
                     let stacks = &mut profile.stacks;
                     let stack = (sample.stack.iter()).fold(StackId::ROOT, |at, n| {
                         stacks.push(at, frames[n % frames.len()])
@@ -399,6 +413,7 @@ pub(crate) fn profile() -> BoxedStrategy<Profile> {
                             .slice
                             .filter(|_| slices > 0)
                             .map(|n| SliceId::new(n % slices)),
+                        time_ns,
                         ..Sample::of(stack, &sample.values[..stride])
                     });
                 }

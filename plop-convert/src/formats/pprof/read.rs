@@ -109,21 +109,24 @@ enum Rows {
 const NONE: u32 = u32::MAX;
 
 impl Rows {
-    /// Ids are told in the order of rows. `Err` is the row of an id that was there before.
+    /// Ids are told in the order of rows. `Err` is the row of an id that was there before; of several
+    /// ids 0, which is reserved, the first counts.
     fn of(ids: impl ExactSizeIterator<Item = u64> + Clone) -> std::result::Result<Self, usize> {
         let largest = ids.clone().max().unwrap_or(0);
         if largest <= 4 * ids.len() as u64 + 1024 {
             let mut rows = vec![NONE; largest as usize + 1];
             for (row, id) in ids.enumerate() {
-                if std::mem::replace(&mut rows[id as usize], row as u32) != NONE {
-                    return Err(row);
+                match &mut rows[id as usize] {
+                    free if *free == NONE => *free = row as u32,
+                    _ if id == 0 => {}
+                    _ => return Err(row),
                 }
             }
             return Ok(Rows::Dense(rows));
         }
         let mut rows = HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
         for (row, id) in ids.enumerate() {
-            if rows.insert(id, row as u32).is_some() {
+            if rows.try_insert(id, row as u32).is_err() && id != 0 {
                 return Err(row);
             }
         }
@@ -195,13 +198,22 @@ impl<'t> Builder<'t> {
             return Err(Error::expected("a location with an id above 0", "the id 0")
                 .at(Place::Byte(tables.locations[row].place as u64)));
         }
-        let functions = Rows::of(tables.functions.iter().map(|function| function.id))
-            .map_err(|row| twice("function", tables.functions[row].id))?;
+        let functions = match (tables.functions.iter()).all(|function| function.id == 0) {
+            true => Rows::of((0..tables.functions.len()).map(|row| row as u64 + 1)),
+            false => Rows::of(tables.functions.iter().map(|function| function.id)),
+        };
+        let functions = functions.map_err(|row| twice("function", tables.functions[row].id))?;
         let mappings = Rows::of(tables.mappings.iter().map(|mapping| mapping.id))
             .map_err(|row| twice("mapping", tables.mappings[row].id))?;
-        if functions.get(0).is_some() || mappings.get(0).is_some() {
-            notes.add("id-zero", None, || {
-                "a function or mapping has the id 0, which is reserved".into()
+        let zeros = (tables.functions.iter().map(|function| function.id))
+            .chain(tables.mappings.iter().map(|mapping| mapping.id))
+            .filter(|id| *id == 0)
+            .count() as u64;
+        if zeros > 0 {
+            notes.add_many("id-zero", zeros, None, || {
+                "functions or mappings have the id 0, which is reserved; where no function has another, \
+                 they are numbered in their order"
+                    .into()
             });
         }
         Ok(Builder {
