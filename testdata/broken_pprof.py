@@ -1,4 +1,4 @@
-"""Writes pprof/broken, and the binary files of pprof-legacy/broken.
+"""Writes pprof/broken, pprof/repaired, and the binary files of pprof-legacy/broken.
 
 Each file is the same small profile with one thing broken: two sample types, one
 mapping, two functions, two locations and two samples, without gzip; or, in the
@@ -93,18 +93,25 @@ def write_pprof():
         "location-id-twice": profile(locations=locations + location(2, 1)),
         "location-id-zero": profile(
             samples=sample([0, 1], [3, 30]), locations=location(0, 2) + location(1, 1)),
-        "function-missing": profile(functions=function(1, "main")),
         "function-id-twice": profile(functions=function(1, "main") + function(1, "work")),
         "varint-of-11-bytes": profile(rest=eleven),
         "varint-cut-off": whole + varint(9 << 3) + b"\x80",
         "length-past-end": whole + varint(13 << 3 | 2) + varint(1000) + b"\x01",
         "cut-off": whole[:len(whole) - len(profile(strings=b"", rest=b"")) // 2],
-        "group": whole + varint(20 << 3 | 3) + varint(20 << 3 | 4),
         "samples-are-numbers": profile(samples=number(2, 7)),
         "two-profiles": whole + whole,
     }
     for name, data in files.items():
         (folder / (name + ".pprof")).write_bytes(data)
+    without_id = lambda name: block(5, number(2, S[name]) + number(4, S["work.c"]))
+    repaired = {
+        "function-missing": profile(functions=function(1, "main")),
+        "functions-without-ids": profile(functions=without_id("main") + without_id("work")),
+        "group": whole + varint(20 << 3 | 3) + varint(20 << 3 | 4),
+        "mapping-missing": profile(mappings=b""),
+    }
+    for name, data in repaired.items():
+        (HERE / "pprof" / "repaired" / (name + ".pprof")).write_bytes(data)
     # Broken outside of the profile: a gzip member that ends early, and one whose sum is wrong.
     packed_whole = gzip.compress(whole, mtime=0)
     (folder / "gzip-cut-off.pprof").write_bytes(packed_whole[:-20])

@@ -34,13 +34,13 @@ impl Weight {
         }
     }
 
-    /// The sum with another number.
-    pub(super) fn plus(self, other: Weight) -> Weight {
-        let decimals = self.decimals.max(other.decimals);
-        let exact = |weight: Weight| {
-            i128::from(weight.mantissa) * 10i128.pow((decimals - weight.decimals).into())
+    /// Whether it is more than another.
+    pub(super) fn is_above(self, other: Weight) -> bool {
+        let exact = |weight: Weight, places: u8| {
+            i128::from(weight.mantissa) * 10i128.pow((places - weight.decimals).into())
         };
-        Weight::of(exact(self) + exact(other), decimals)
+        let places = self.decimals.max(other.decimals);
+        exact(self, places) > exact(other, places)
     }
 
     /// The number times a whole one, without its decimal places.

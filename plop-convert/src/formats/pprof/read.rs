@@ -34,6 +34,9 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
             &plop_core::quoted(first),
         ));
     }
+    if tables.strings.is_empty() {
+        return Err(Error::expected("a string table", "none"));
+    }
     if tables.sample_types.is_empty() && tables.sample_count > 0 {
         return Err(Error::expected(
             "the type of at least one value",

@@ -53,6 +53,8 @@ pub(super) struct Sheet {
     pub(super) samples: Vec<StackId>,
     pub(super) weights: Vec<Weight>,
     pub(super) events: Vec<Event>,
+    /// When the first event was.
+    pub(super) first: Option<Weight>,
 }
 
 /// A frame that is entered or left.

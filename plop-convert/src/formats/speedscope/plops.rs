@@ -4,13 +4,12 @@
 //! `RUN` is the header of a `.plop` file. A sheet, one of the file's profiles, has one value of the
 //! samples of one thread (`null` where it is not known): the gain or the loss, `SIGN` being 1 or -1,
 //! since speedscope takes no weight below zero. `times` has, for every sheet, when each sample was
-//! taken, or `true` where that follows from the weights, or `null`.
+//! taken, or only of the first where each follows the one before it, or `null`.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use plop_core::{Notes, Profile, Sample, StackId, Thread, ThreadId};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::file::{File, Sheet};
@@ -30,7 +29,7 @@ struct Noted<'a> {
 #[serde(untagged)]
 enum Times {
     Told(Vec<Option<i64>>),
-    Implied(IgnoredAny),
+    From(i64),
 }
 
 /// Puts the profiles back together; `None` if the file is no longer as plop wrote it.
@@ -116,15 +115,12 @@ impl Builder {
         let times = match times {
             None => None,
             Some(Times::Told(times)) => Some(times.clone()),
-            Some(Times::Implied(_)) => {
-                let start = read::start_ns(sheet)?;
-                Some(
-                    read::times(start, &weights, &of)?
-                        .into_iter()
-                        .map(Some)
-                        .collect(),
-                )
-            }
+            Some(Times::From(start)) => Some(
+                read::times(*start, &weights, &of)?
+                    .into_iter()
+                    .map(Some)
+                    .collect(),
+            ),
         };
         if times
             .as_ref()

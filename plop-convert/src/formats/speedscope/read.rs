@@ -85,7 +85,7 @@ fn is_in(sheet: &Sheet, node: StackId, stack: StackId) -> bool {
 const TOLERANCE: f64 = 1e-9;
 
 /// Turns the events of a sheet into samples: a stack and the time until the next event, gaps between
-/// calls as the empty stack.
+/// calls as the empty stack. Time before the first event and after the last is part of no sample.
 fn sample(sheet: &mut Sheet, n: usize) -> Result<()> {
     let at = |m: usize| Place::Path(format!("profiles[{n}].events[{m}]"));
     let events = std::mem::take(&mut sheet.events);
@@ -97,7 +97,7 @@ fn sample(sheet: &mut Sheet, n: usize) -> Result<()> {
     let exact =
         |time: Weight| i128::from(time.mantissa) * 10i128.pow((places - time.decimals).into());
     let mut open: Vec<(u32, StackId)> = Vec::new();
-    let mut now = start.map(exact);
+    let mut now = None;
     for (
         m,
         Event {
@@ -107,6 +107,7 @@ fn sample(sheet: &mut Sheet, n: usize) -> Result<()> {
         },
     ) in events.iter().enumerate()
     {
+        sheet.first.get_or_insert(*time);
         let time = exact(*time);
         let before = now.unwrap_or(time);
         if time < before && (before - time) as f64 > TOLERANCE * before.unsigned_abs() as f64 {
@@ -144,13 +145,6 @@ fn sample(sheet: &mut Sheet, n: usize) -> Result<()> {
         let expected = format!("the end of frame {top}");
         return Err(Error::expected(&expected, "the end of the events")
             .at(Place::Path(format!("profiles[{n}].events"))));
-    }
-    if let (Some(end), Some(now)) = (end.map(exact), now)
-        && end > now
-        && (end - now) as f64 > TOLERANCE * end.unsigned_abs() as f64
-    {
-        sheet.samples.push(StackId::ROOT);
-        sheet.weights.push(Weight::of(end - now, places));
     }
     Ok(())
 }
@@ -191,8 +185,13 @@ fn profile(file: &File, n: usize, earliest: i64, notes: &mut Notes) -> Result<Pr
         });
     }
     profile.values[0].scale = scale;
-    let start = start_ns(sheet);
-    let times = start.and_then(|start| times(start - earliest, &values, &profile.values[0]));
+    let (start, unit) = (start_ns(sheet), unit_ns(sheet));
+    let first = match (sheet.first, unit) {
+        (Some(first), Some(unit)) => first.times(unit),
+        _ => start,
+    };
+    let first = first.and_then(|first| first.checked_sub(earliest));
+    let times = first.and_then(|first| times(first, &values, &profile.values[0]));
     profile.samples.reserve(values.len());
     for (row, stack) in sheet.samples.iter().enumerate() {
         profile.samples.push(Sample {
@@ -210,7 +209,7 @@ fn profile(file: &File, n: usize, earliest: i64, notes: &mut Notes) -> Result<Pr
         let exporter = Attribute::Text(file.exporter.lossy());
         profile.meta.extra.push(("exporter".into(), exporter));
     }
-    if let (Some(start), Some(end), Some(unit)) = (start, sheet.end, unit_ns(sheet)) {
+    if let (Some(start), Some(end), Some(unit)) = (start, sheet.end, unit) {
         let lasted = end.times(unit).and_then(|end| end.checked_sub(start));
         profile.meta.duration_ns = lasted.filter(|ns| *ns > 0);
     }

@@ -210,17 +210,15 @@ impl<'p> Plan<'p> {
 
     fn write(&self, sheet: &Sheet, buffer: &mut String, out: &mut dyn Write) -> io::Result<()> {
         let of = &self.profile.values[sheet.value];
-        let start = self.start(sheet);
         let mut object = Object::open(buffer);
         object.text("type", b"sampled");
         object.key("name");
         push_string(self.name(sheet).as_bytes(), buffer);
-        let sum: i128 = self.rows(sheet).map(|(_, weight)| i128::from(weight)).sum();
-        let end = start.plus(Weight::of(sum, of.scale));
         let _ = write!(
             buffer,
-            ",\"unit\":\"{}\",\"startValue\":{start},\"endValue\":{end},\"samples\":[",
-            unit(of)
+            ",\"unit\":\"{}\",\"startValue\":0,\"endValue\":{},\"samples\":[",
+            unit(of),
+            self.end(sheet)
         );
         let mut path = Vec::new();
         for (n, (row, _)) in self.rows(sheet).enumerate() {
@@ -252,14 +250,18 @@ impl<'p> Plan<'p> {
         Ok(())
     }
 
-    /// When the first sample of a sheet was taken, in the sheet's unit.
-    fn start(&self, sheet: &Sheet) -> Weight {
-        let first = (self.groups[sheet.group].1.first())
-            .and_then(|row| self.samples.get(*row as usize).time_ns);
-        let unit = nanoseconds_in(&self.profile.values[sheet.value].unit);
-        match (first, unit) {
-            (Some(first), Some(unit)) => Weight::of(first.into(), unit.ilog10() as u8),
-            _ => Weight::of(0, 0),
+    /// Where the samples of a sheet end; the run, where they have times and it lasted longer.
+    fn end(&self, sheet: &Sheet) -> Weight {
+        let of = &self.profile.values[sheet.value];
+        let sum: i128 = self.rows(sheet).map(|(_, weight)| i128::from(weight)).sum();
+        let sum = Weight::of(sum, of.scale);
+        let lasted = (self.profile.meta.duration_ns)
+            .filter(|_| self.samples.have_times())
+            .zip(nanoseconds_in(&of.unit))
+            .map(|(ns, unit)| Weight::of(ns.into(), unit.ilog10() as u8));
+        match lasted {
+            Some(lasted) if lasted.is_above(sum) => lasted,
+            _ => sum,
         }
     }
 
@@ -273,14 +275,12 @@ impl<'p> Plan<'p> {
             weights.push(weight * sheet.sign);
             times.push(self.samples.get(row as usize).time_ns);
         }
-        let implied = (times.first().copied().flatten())
-            .and_then(|first| read::times(first, &weights, &self.profile.values[sheet.value]));
-        if implied.is_some_and(|implied| {
-            times
-                .iter()
-                .eq(implied.into_iter().map(Some).collect::<Vec<_>>().iter())
-        }) {
-            return "true".into();
+        if let Some(first) = times.first().copied().flatten() {
+            let of = &self.profile.values[sheet.value];
+            let one_by_one = read::times(first, &weights, of);
+            if one_by_one.is_some_and(|ns| ns.into_iter().map(Some).eq(times.iter().copied())) {
+                return first.to_string();
+            }
         }
         let mut out = String::new();
         push_list(times, &mut out, |time, out| match time {
