@@ -60,6 +60,18 @@ pub(crate) struct Sample {
     pub(crate) label: Vec<Label>,
 }
 
+/// A [`Sample`] whose locations are already what the file will hold: varints one after the other, which
+/// stand there as bytes do.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PackedSample {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) location_id: Vec<u8>,
+    #[prost(int64, repeated, tag = "2")]
+    pub(crate) value: Vec<i64>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) label: Vec<Label>,
+}
+
 /// A label: text, or else a number with a unit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub(crate) struct Label {

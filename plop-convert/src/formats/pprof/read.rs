@@ -155,6 +155,8 @@ struct Builder<'t> {
     mappings: Rows,
     /// The frames of each location once a sample has used it, its caller first: a stretch of `frames`.
     stretches: Vec<Option<Range<usize>>>,
+    /// By the id of a location: its frame, where it has just one and was used before.
+    single: Vec<u32>,
     frames: Vec<FrameId>,
     function_ids: Vec<Option<FunctionId>>,
     mapping_ids: Vec<Option<Option<MappingId>>>,
@@ -222,10 +224,13 @@ impl<'t> Builder<'t> {
         Ok(Builder {
             tables,
             profile,
-            locations,
             functions,
             mappings,
             stretches: vec![None; tables.locations.len()],
+            single: match &locations {
+                Rows::Dense(rows) => vec![NONE; rows.len()],
+                Rows::Sparse(_) => Vec::new(),
+            },
             frames: Vec::new(),
             function_ids: vec![None; tables.functions.len()],
             mapping_ids: vec![None; tables.mappings.len()],
@@ -233,6 +238,7 @@ impl<'t> Builder<'t> {
             kinds: Vec::new(),
             kinds_of: Vec::new(),
             labels: Labels::default(),
+            locations,
         })
     }
 
@@ -319,9 +325,16 @@ impl<'t> Builder<'t> {
             path.truncate(shared);
             let mut stack = path.last().map_or(StackId::ROOT, |(_, stack)| *stack);
             for id in ids().skip(shared) {
-                let frames = self.location(*id, notes).map_err(at(place))?;
-                for frame in frames {
-                    stack = self.profile.stacks.push(stack, self.frames[frame]);
+                match self.single.get(*id as usize) {
+                    Some(frame) if *frame != NONE => {
+                        let frame = FrameId::new(*frame as usize);
+                        stack = self.profile.stacks.push(stack, frame);
+                    }
+                    _ => {
+                        for frame in self.location(*id, notes).map_err(at(place))? {
+                            stack = self.profile.stacks.push(stack, self.frames[frame]);
+                        }
+                    }
                 }
                 path.push((*id, stack));
             }
@@ -342,7 +355,6 @@ impl<'t> Builder<'t> {
     }
 
     /// The frames of the location of an id, its caller first.
-    #[inline]
     fn location(&mut self, id: u64, notes: &mut Notes) -> Result<Range<usize>> {
         let row = (self.locations.get(id)).ok_or_else(|| {
             Error::expected(
@@ -390,6 +402,12 @@ impl<'t> Builder<'t> {
         }
         let stretch = first..self.frames.len();
         self.stretches[row] = Some(stretch.clone());
+        if let ([frame], Some(single)) = (
+            &self.frames[first..],
+            self.single.get_mut(location.id as usize),
+        ) {
+            *single = frame.index() as u32;
+        }
         Ok(stretch)
     }
 

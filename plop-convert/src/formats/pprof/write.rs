@@ -12,7 +12,7 @@ use plop_core::{
 use prost::encoding::message::encode;
 
 use super::extra;
-use super::message::{Function, Label, Line, Location, Mapping, Sample as Row, ValueType};
+use super::message::{Function, Label, Line, Location, Mapping, PackedSample, ValueType};
 use super::values::{self, Written};
 use crate::formats::header::{self, Needed};
 use crate::formats::json::{Object, Text, push_attribute, push_list, push_text};
@@ -91,6 +91,41 @@ impl Numbers {
     }
 }
 
+/// The locations of a stack, leaf first.
+#[derive(Default)]
+struct Path {
+    /// The node of the trie that each location stands for, the innermost of its frames.
+    nodes: Vec<StackId>,
+    /// Where in `bytes` each begins.
+    starts: Vec<u32>,
+    /// Their ids as varints.
+    bytes: Vec<u8>,
+}
+
+impl Path {
+    fn clear(&mut self) {
+        self.nodes.clear();
+        self.starts.clear();
+        self.bytes.clear();
+    }
+
+    /// Adds what another stack has from location `n` on.
+    fn join(&mut self, other: &Path, n: usize) {
+        let (from, to) = (other.starts[n], self.bytes.len() as u32);
+        self.nodes.extend_from_slice(&other.nodes[n..]);
+        (self.starts).extend(other.starts[n..].iter().map(|start| start - from + to));
+        self.bytes.extend_from_slice(&other.bytes[from as usize..]);
+    }
+}
+
+fn push_varint(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
 /// Threads in the order in which samples name them.
 struct Threads {
     ids: Vec<ThreadId>,
@@ -150,10 +185,12 @@ impl<'p> Writer<'p> {
     fn samples(&mut self, buffer: &mut Vec<u8>, out: &mut dyn Write) -> io::Result<usize> {
         let profile = self.profile;
         let samples = profile.summed_samples();
-        let mut row = Row::default();
+        let mut row = PackedSample::default();
+        let (mut path, mut before) = (Path::default(), Path::default());
         for sample in samples.iter() {
-            row.location_id.clear();
-            self.locations_of(sample.stack, &mut row.location_id);
+            std::mem::swap(&mut path, &mut before);
+            self.locations_of(sample.stack, &before, &mut path);
+            std::mem::swap(&mut row.location_id, &mut path.bytes);
             row.value.clear();
             row.value.extend(
                 (sample.values.iter().zip(&self.values.factors))
@@ -162,6 +199,7 @@ impl<'p> Writer<'p> {
             row.label.clear();
             self.labels_of(&sample, &mut row.label);
             encode(2, &row, buffer);
+            std::mem::swap(&mut row.location_id, &mut path.bytes);
             if buffer.len() >= BUFFER {
                 out.write_all(buffer)?;
                 buffer.clear();
@@ -170,27 +208,37 @@ impl<'p> Writer<'p> {
         Ok(samples.len())
     }
 
-    /// The locations of a stack, leaf first.
-    #[inline]
-    fn locations_of(&mut self, stack: StackId, ids: &mut Vec<u64>) {
+    /// The locations of a stack. From where it joins the stack before on, they are copied.
+    fn locations_of(&mut self, stack: StackId, before: &Path, path: &mut Path) {
+        path.clear();
         let stacks = &self.profile.stacks;
         let mut at = stack;
+        // Callers have smaller ids than what they call, so both stacks count down to where they meet.
+        let mut known = 0;
         while let Some(frame) = stacks.frame(at) {
-            let id = self.of_frame[frame.index()];
-            if id != 0 {
-                ids.push(id);
-                at = stacks.parent(at);
-                continue;
+            while before.nodes.get(known).is_some_and(|node| *node > at) {
+                known += 1;
             }
-            let mut group = Vec::new();
-            while let Some(frame) = stacks.frame(at) {
-                group.push(frame);
-                at = stacks.parent(at);
-                if !self.profile.frames.get(frame).inlined {
-                    break;
+            if before.nodes.get(known) == Some(&at) {
+                path.join(before, known);
+                return;
+            }
+            path.nodes.push(at);
+            path.starts.push(path.bytes.len() as u32);
+            let mut id = self.of_frame[frame.index()];
+            if id == 0 {
+                let mut group = Vec::new();
+                while let Some(frame) = stacks.frame(at) {
+                    group.push(frame);
+                    if !self.profile.frames.get(frame).inlined {
+                        break;
+                    }
+                    at = stacks.parent(at);
                 }
+                id = self.new_location(group);
             }
-            ids.push(self.new_location(group));
+            at = stacks.parent(at);
+            push_varint(id, &mut path.bytes);
         }
     }
 
