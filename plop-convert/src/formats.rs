@@ -21,6 +21,7 @@ formats! {
     folded_columns
     plop_flame
     austin
+    pprof_legacy
 }
 
 mod collapsed;
