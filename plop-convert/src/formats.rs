@@ -23,6 +23,7 @@ formats! {
     folded_columns
     plop_flame
     austin
+    pprof_legacy
 }
 
 mod collapsed;

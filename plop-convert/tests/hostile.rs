@@ -55,6 +55,11 @@ fn made(format: &str) -> Option<Vec<u8>> {
         "plop" => include_bytes!("../../docs/examples/everything.plop"),
         "folded" => b"a;b 1\r\nthread (7): x;f (a.py:3)_[k]_[i] 2.5\n;; -3\n 4\n\xff\t5\n",
         "folded-diff" => b"a;b 1 2\nc 0 1.5\n",
+        "pprof-legacy" => {
+            b"--- symbol\nbinary=x\n0x10 f--g\n---\n--- profile\nheap profile: 2: 9 [3: 9] @ heap_v2/5\n\
+              2: 9 [3: 9] @ 0x11 0x21\n#\t0x20\tmain+0x1\t/a.go:7\nMAPPED_LIBRARIES:\n\
+              b=/x\n400000-500000 r-xp 00000000 fc:00 9 $b\n10-20 /y (@F) ab12\n"
+        }
         "folded-columns" => b"samples/count cpu/ns\na;b 1 2\nc 0 -5\n",
         _ => return None,
     };

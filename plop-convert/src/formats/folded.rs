@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use plop_core::{Notes, Profile, Result, ValueType};
 
 use super::collapsed::{self, fit::fit, reader, writer};
-use super::{austin, folded_columns, plop, plop_flame};
+use super::{austin, folded_columns, plop, plop_flame, pprof_legacy};
 use crate::format::{Confidence, Content, Format, ReadOptions};
 use crate::head::Head;
 
@@ -74,5 +74,6 @@ pub(super) fn is_trap(line: &[u8]) -> bool {
     plop_flame::is_first_line(line)
         || line.starts_with(plop::MARK)
         || austin::is_first_line(line)
+        || pprof_legacy::is_first_line(line)
         || folded_columns::is_header(line)
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use plop_core::{Error, Features, Notes, Profile, Result, ValueType, quoted};
 
 use super::collapsed::{self, reader, writer};
+use super::pprof_legacy;
 use crate::format::{Confidence, Content, Format, ReadOptions};
 use crate::head::Head;
 
@@ -24,7 +25,7 @@ pub(super) const FORMAT: Format = Format {
 
 fn detect(head: &Head) -> Confidence {
     match head.lines.first() {
-        Some(line) if is_header(line) => Confidence::Certain,
+        Some(line) if is_header(line) && !pprof_legacy::is_jemalloc(head) => Confidence::Certain,
         _ => Confidence::No,
     }
 }
