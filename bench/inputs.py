@@ -58,6 +58,13 @@ def pprof_unique(path, samples):
     write_pprof(path, program, program.stacks(rng, samples, 30, 60), rng)
 
 
+def pprof_unrelated(path, samples):
+    """The same with stacks that share hardly anything, far less than those of recordings."""
+    rng = random.Random(4)
+    program = Program(rng, go_function)
+    write_pprof(path, program, program.unrelated(rng, samples, 30, 60), rng)
+
+
 def pprof_few(path, samples):
     """2,000 such stacks again and again, in no order: what a writer that does not sum leaves."""
     rng = random.Random(5)
@@ -153,19 +160,37 @@ class Program:
             self.ends.append(sites[count:])
 
     def stacks(self, rng, count, least, most):
-        """Different stacks, leaf first: walks from the first function, which prefer the first calls."""
-        calls, ends, chance = self.calls, self.ends, rng.random
+        """Different stacks, leaf first, of a tree like those of recordings: most go on from a caller of an
+        earlier one and have some seven frames of their own, the others begin at the root."""
+        found, order = {}, []
+        while len(found) < count:
+            walk, at, depth = [], 0, rng.randrange(least, most + 1)
+            if order and rng.random() > 0.02:
+                earlier = rng.choice(order)
+                kept = max(1, len(earlier) - 1 - int(rng.expovariate(1 / 6)))
+                walk, at = list(earlier[:kept]), self.sites[earlier[kept]][0]
+                depth = min(max(least, kept + 1 + int(rng.expovariate(1 / 6))), most)
+            walk = self.walk(rng, walk, at, depth)
+            if walk not in found:
+                found[walk] = None
+                order.append(walk)
+        return [walk[::-1] for walk in order]
+
+    def unrelated(self, rng, count, least, most):
+        """Different stacks that all begin at the root: they part after some ten frames."""
         found = {}
         while len(found) < count:
-            walk, at = [], 0
-            for _ in range(rng.randrange(least, most + 1) - 1):
-                known = calls[at]
-                site, at = known[int(chance() ** 1.5 * len(known))]
-                walk.append(site)
-            walk.append(ends[at][chance() < 0.3])
-            walk.reverse()
-            found[tuple(walk)] = None
-        return list(found)
+            found[self.walk(rng, [], 0, rng.randrange(least, most + 1))] = None
+        return [walk[::-1] for walk in found]
+
+    def walk(self, rng, walk, at, depth):
+        """Goes on from a function until there are so many frames, and prefers the first calls."""
+        while len(walk) < depth - 1:
+            known = self.calls[at]
+            site, at = known[int(rng.random() ** 1.5 * len(known))]
+            walk.append(site)
+        walk.append(self.ends[at][rng.random() < 0.3])
+        return tuple(walk)
 
     def frame(self, site):
         function, line = self.sites[site]
@@ -253,6 +278,7 @@ INPUTS = {
     "few": (folded_few, 180 * MB, 4 * MB, "folded"),
     "plop-v1": (plop_v1, 47 * MB, 1 * MB, "plop"),
     "pprof-unique": (pprof_unique, 200_000, 4_000, "pb.gz"),
+    "pprof-unrelated": (pprof_unrelated, 200_000, 4_000, "pb.gz"),
     "pprof-few": (pprof_few, 200_000, 4_000, "pb.gz"),
     "pprof-many": (pprof_many, 100, 3, "folder"),
     "pprof-lines": (pprof_lines, 200_000, 4_000, "pb.gz"),
