@@ -276,6 +276,15 @@ CASES = [
         targets={"cpu": Target(1), "rss": Target(1)},
     ),
     Case(
+        "folded to svg, deep stacks",
+        "as above; the stacks share callers, so that more of them are wide enough to be drawn",
+        input="folded-deep",
+        ours=to("svg"),
+        peer=FLAMEGRAPH,
+        measures=WRITTEN,
+        targets={"cpu": Target(1), "rss": Target(1)},
+    ),
+    Case(
         "folded to svg, a recording",
         "as above, of 16 kB that py-spy recorded: what starting costs",
         input="testdata/folded/work-native.folded",
