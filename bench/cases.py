@@ -1,13 +1,16 @@
 """What is measured: each case is our command beside another one that does the same work.
 
 In a command, `plop` is the binary under test, `python3` the Python that runs the bench, a name in
-`PEERS` a program that is installed when a case needs it, and anything else is found on the PATH.
-`{input}` is the path of the case's input.
+`PEERS` (install.py) a program that is installed when a case needs it, and anything else is found on
+the PATH. `{input}` is the path of the case's input, `{files}` are the paths in it where it is a folder,
+`{other}` is the path of its other input. An input is a name in `INPUTS` (inputs.py), or a recording
+under testdata/.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Callable, Optional
+
+import compare
 
 
 @dataclass
@@ -25,41 +28,12 @@ class Case:
     input: Optional[str]
     ours: list
     peer: list
-    measures: tuple = ("cpu", "rss")  # of cpu, wall, rss
+    other: Optional[str] = None
+    measures: tuple = ("cpu", "rss")  # of cpu, wall, rss, size; size is that of the output
     targets: dict = field(default_factory=dict)  # measure: Target
     keep: bool = False  # write stdout to files, as users would; otherwise it goes to /dev/null
     same: Optional[Callable] = None  # whether two outputs (paths) tell the same; keeps them
     launches: int = 1  # launches that make one run, for commands too short to be timed alone
-
-
-@dataclass
-class Crate:
-    """A peer from crates.io."""
-
-    name: str
-    version: str
-
-
-INFERNO = Crate("inferno", "0.12.8")
-PEERS = {"inferno-collapse-recursive": INFERNO, "inferno-diff-folded": INFERNO}
-
-
-def same_bytes(ours, peer):
-    with open(ours, "rb") as a, open(peer, "rb") as b:
-        return a.read() == b.read()
-
-
-def same_lines(ours, peer):
-    """The same lines in any order."""
-    with open(ours, "rb") as a, open(peer, "rb") as b:
-        return sorted(a) == sorted(b)
-
-
-def same_totals(ours, peer):
-    """`plop info --json` against a peer that prints how many stacks there are, and their total."""
-    with open(ours) as a, open(peer) as b:
-        told = json.load(a)
-        return [told["stacks"], told["values"][0]["total"]] == [int(word) for word in b.read().split()]
 
 
 INFO = ["plop", "-j", "1", "info", "--json", "{input}"]
@@ -79,6 +53,18 @@ DIFF_WITH_NOTHING = ["inferno-diff-folded", "{input}", "/dev/null"]
 # Reads lines, looks for a frame that calls itself (there is none), sums, sorts, writes lines.
 COLLAPSE = ["inferno-collapse-recursive", "-n", "1", "{input}"]
 
+# -symbolize=none: without it, pprof looks for the binaries that a profile names.
+PPROF = ["pprof", "-symbolize=none"]
+FLAMEGRAPH = ["inferno-flamegraph", "--quiet", "--minwidth", "0.01", "{input}"]
+WRITTEN = ("cpu", "rss", "size")
+# Fractions of what the peers take when their work is done by a program of its own.
+IN_NODE = {"cpu": Target(1 / 25), "rss": Target(1 / 10)}
+
+
+def to(form):
+    return ["plop", "-j", "1", "convert", "-f", form, "{input}"]
+
+
 CASES = [
     Case(
         "read .plop",
@@ -87,7 +73,7 @@ CASES = [
         ours=INFO,
         peer=["python3", "-c", LITERAL_EVAL, "{input}"],
         targets={"cpu": Target(1 / 100), "rss": Target(2.5, "input")},
-        same=same_totals,
+        same=compare.same_totals,
     ),
     Case(
         "read folded, unique stacks",
@@ -118,7 +104,7 @@ CASES = [
         input="unique",
         ours=CONVERT,
         peer=COLLAPSE,
-        same=same_lines,
+        same=compare.same_lines,
     ),
     Case(
         "convert folded, few stacks",
@@ -126,7 +112,7 @@ CASES = [
         input="few",
         ours=CONVERT,
         peer=COLLAPSE,
-        same=same_lines,
+        same=compare.same_lines,
     ),
     Case(
         "convert folded over Perl",
@@ -134,7 +120,7 @@ CASES = [
         input="unique",
         ours=CONVERT,
         peer=["perl", "-ne", SUM_IN_PERL, "{input}"],
-        same=same_lines,
+        same=compare.same_lines,
     ),
     Case(
         "convert over read, unique stacks",
@@ -152,7 +138,7 @@ CASES = [
         ours=CONVERT_2,
         peer=CONVERT,
         measures=("wall", "cpu", "rss"),
-        same=same_bytes,
+        same=compare.same_bytes,
     ),
     Case(
         "two threads over one, few stacks",
@@ -161,7 +147,7 @@ CASES = [
         ours=CONVERT_2,
         peer=CONVERT,
         measures=("wall", "cpu", "rss"),
-        same=same_bytes,
+        same=compare.same_bytes,
     ),
     Case(
         "start",
@@ -180,5 +166,141 @@ CASES = [
         peer=["true"],
         measures=("cpu", "wall"),
         launches=50,
+    ),
+    Case(
+        "pprof to pprof, unique stacks",
+        "pprof -proto: reads and checks, and writes every sample as it was",
+        input="pprof-unique",
+        ours=to("pprof"),
+        peer=[*PPROF, "-proto", "{input}"],
+        measures=WRITTEN,
+        targets={"cpu": Target(1 / 2), "rss": Target(1), "size": Target(1.02)},
+        same=compare.same_pprof,
+    ),
+    Case(
+        "pprof to pprof, unrelated stacks",
+        "as above, where stacks have 35 frames of their own instead of 7",
+        input="pprof-unrelated",
+        ours=to("pprof"),
+        peer=[*PPROF, "-proto", "{input}"],
+        measures=WRITTEN,
+        targets={"cpu": Target(1 / 2), "rss": Target(1), "size": Target(1.02)},
+        same=compare.same_pprof,
+    ),
+    Case(
+        "pprof to pprof, few stacks",
+        "as above: it does not sum equal stacks of one file",
+        input="pprof-few",
+        ours=to("pprof"),
+        peer=[*PPROF, "-proto", "{input}"],
+        measures=WRITTEN,
+        targets={"cpu": Target(1 / 4), "rss": Target(1), "size": Target(1.02)},
+        same=compare.same_pprof,
+    ),
+    Case(
+        "merge 100 pprof",
+        "pprof -proto of all files: sums equal stacks, several files at a time on as many threads",
+        input="pprof-many",
+        ours=["plop", "-j", "1", "merge", "-f", "pprof", "{files}"],
+        peer=[*PPROF, "-proto", "{files}"],
+        measures=WRITTEN,
+        targets={"cpu": Target(1 / 5), "rss": Target(1)},
+        same=compare.same_pprof,
+    ),
+    Case(
+        "pprof to folded",
+        "pprof -traces: a line for each frame, with the function but no file or line, unsorted",
+        input="pprof-lines",
+        ours=to("folded"),
+        peer=[*PPROF, "-traces", "{input}"],
+        measures=WRITTEN,
+        targets={"cpu": Target(1 / 15), "rss": Target(1)},
+        same=compare.same_traces,
+    ),
+    Case(
+        "pprof to folded over writing it",
+        "dd of the same lines from a file to a file: what writing the bytes costs (and reading them)",
+        input="pprof-lines",
+        other="folded-lines",
+        ours=to("folded"),
+        peer=["dd", "bs=1M", "status=none", "if={other}"],
+        measures=("cpu", "wall", "size"),
+        targets={"cpu": Target(3)},
+        same=compare.same_lines,
+    ),
+    Case(
+        "pprof to speedscope",
+        "speedscope in node imports and exports, which writes events instead of samples",
+        input="pprof-deep",
+        ours=to("speedscope"),
+        peer=["speedscope", "export", "{input}"],
+        measures=WRITTEN,
+        targets=IN_NODE,
+        same=compare.same_speedscope,
+    ),
+    Case(
+        "folded to speedscope",
+        "as above",
+        input="folded-deep",
+        ours=to("speedscope"),
+        peer=["speedscope", "export", "{input}"],
+        measures=WRITTEN,
+        targets=IN_NODE,
+        same=compare.same_speedscope_of_folded,
+    ),
+    Case(
+        "speedscope to pprof",
+        "speedscope in node imports alone, since it cannot write pprof",
+        input="speedscope-deep",
+        ours=to("pprof"),
+        peer=["speedscope", "import", "{input}"],
+        targets=IN_NODE,
+        same=compare.same_import,
+    ),
+    Case(
+        "folded to svg, unique stacks",
+        "inferno-flamegraph with the same least width of a box",
+        input="unique",
+        ours=to("svg"),
+        peer=FLAMEGRAPH,
+        measures=WRITTEN,
+        targets={"cpu": Target(1), "rss": Target(1)},
+    ),
+    Case(
+        "folded to svg, few stacks",
+        "as above",
+        input="few",
+        ours=to("svg"),
+        peer=FLAMEGRAPH,
+        measures=WRITTEN,
+        targets={"cpu": Target(1), "rss": Target(1)},
+    ),
+    Case(
+        "folded to svg, deep stacks",
+        "as above; the stacks share callers, so that more of them are wide enough to be drawn",
+        input="folded-deep",
+        ours=to("svg"),
+        peer=FLAMEGRAPH,
+        measures=WRITTEN,
+        targets={"cpu": Target(1), "rss": Target(1)},
+    ),
+    Case(
+        "folded to svg, a recording",
+        "as above, of 16 kB that py-spy recorded: what starting costs",
+        input="testdata/folded/work-native.folded",
+        ours=to("svg"),
+        peer=FLAMEGRAPH,
+        measures=WRITTEN,
+        targets={"cpu": Target(1)},
+        launches=20,
+    ),
+    Case(
+        "read speedscope",
+        "serde_json into plain structs, which neither looks up nor sums a stack; prints the sums",
+        input="speedscope-long",
+        ours=INFO,
+        peer=["speedscope-serde", "{input}"],
+        targets={"cpu": Target(1.5), "rss": Target(1)},
+        same=compare.same_weights,
     ),
 ]
