@@ -276,15 +276,65 @@ pub fn merge(profiles: &[Profile], notes: &mut Notes) -> Result<Profile> {
         let run = merged.slices.runs();
         merged.absorb(&as_runs(profile, run))?;
         merge_meta(&mut merged.meta, &profile.meta, notes);
-        if !same_quantities(&first.values, &profile.values) {
-            notes.add("merge-values", None, || {
-                "the runs do not have the same values; what a run lacks counts as 0".into()
-            });
-        }
+        note_values(&first.values, &profile.values, notes);
     }
     let merged = merged.without_times().summed();
     merged.check()?;
     Ok(merged)
+}
+
+/// Adds up runs without telling them apart: as [`merge`], with no slices in the result, so that equal
+/// samples of different runs become one.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_without_runs(profiles: &[Profile], notes: &mut Notes) -> Result<Profile> {
+    let (first, rest) = profiles
+        .split_first()
+        .ok_or_else(|| Error::new("nothing to merge"))?;
+    let mut merged = without_slices(first).without_times().summed();
+    let mut limit = 2 * merged.samples.len();
+    for profile in rest {
+        match profile.slices.is_empty() && !profile.samples.have_times() {
+            true => merged.absorb(profile)?,
+            false => merged.absorb(&without_slices(profile).without_times())?,
+        }
+        merge_meta(&mut merged.meta, &profile.meta, notes);
+        note_values(&first.values, &profile.values, notes);
+        // Adding up now and then costs little and bounds the memory.
+        if merged.samples.len() > limit {
+            merged = merged.summed();
+            limit = 2 * merged.samples.len();
+        }
+    }
+    let merged = merged.summed();
+    merged.check()?;
+    Ok(merged)
+}
+
+/// The profile with no slices, and with samples in none.
+fn without_slices(profile: &Profile) -> Profile {
+    let mut profile = profile.clone();
+    if profile.slices.is_empty() {
+        return profile;
+    }
+    profile.slices = crate::Slices::default();
+    let stride = profile.samples.stride();
+    profile.samples = profile.samples.filter_map(stride, |sample, _| {
+        Some(Sample {
+            slice: None,
+            ..sample
+        })
+    });
+    profile
+}
+
+fn note_values(ours: &[ValueType], theirs: &[ValueType], notes: &mut Notes) {
+    if !same_quantities(ours, theirs) {
+        notes.add("merge-values", None, || {
+            "the runs do not have the same values; what a run lacks counts as 0".into()
+        });
+    }
 }
 
 fn same_quantities(a: &[ValueType], b: &[ValueType]) -> bool {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::features::feature_of;
 use crate::{
-    Features, Frame, FrameId, FrameKind, Function, LabelSetId, LabelValue, Mapping, Meta, Profile,
-    Sample, Samples, Slices, StackId, StrId, Thread, ThreadId, ValueType,
+    Features, Frame, FrameId, FrameKind, Function, LabelSetId, LabelSets, LabelValue, Mapping,
+    Mappings, Meta, Profile, Sample, Samples, Slices, StackId, StrId, Thread, ThreadId, Threads,
+    ValueType,
 };
 use hashbrown::HashMap;
 
@@ -74,20 +75,21 @@ impl Profile {
             };
             (function, frame)
         });
-        kept.samples = kept.samples.filter_map(kept.values.len(), |sample, _| {
-            Some(Sample {
-                thread: sample.thread.filter(|_| !gone(Features::THREADS)),
-                labels: sample.labels.filter(|_| !gone(Features::LABELS)),
-                slice: sample.slice.filter(|_| !gone(Features::SLICES)),
-                time_ns: sample.time_ns.filter(|_| !gone(Features::TIMES)),
-                ..sample
-            })
-        });
+        kept.samples.drop_columns(keeps);
+        if gone(Features::THREADS) {
+            kept.threads = Threads::new();
+        }
+        if gone(Features::LABELS) {
+            kept.label_sets = LabelSets::new();
+        }
+        if gone(Features::MAPPINGS) {
+            kept.mappings = Mappings::new();
+        }
         if gone(Features::SLICES) {
             kept.slices = Slices::default();
         }
         kept.meta = kept_meta(&kept.meta, keeps);
-        kept.compact()
+        kept
     }
 
     /// The profile with every frame, and its function, as `to` returns them. Frames that become
@@ -136,15 +138,9 @@ impl Profile {
 
     /// The profile without the times of its samples.
     pub fn without_times(mut self) -> Profile {
-        if self.samples.have_times() {
-            let stride = self.values.len();
-            self.samples = self.samples.filter_map(stride, |sample, _| {
-                Some(Sample {
-                    time_ns: None,
-                    ..sample
-                })
-            });
-        }
+        let all = Features::ALL.iter().map(|(feature, ..)| *feature);
+        self.samples
+            .drop_columns(all.collect::<Features>() - Features::TIMES);
         self
     }
 

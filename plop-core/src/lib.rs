@@ -53,7 +53,7 @@ mod threads;
 mod transform;
 mod values;
 
-pub use absorb::{merge, one_run};
+pub use absorb::{merge, merge_without_runs, one_run};
 pub use error::{Error, Place, Result, escape, quoted};
 pub use features::Features;
 pub use frames::{Frame, FrameKind, Frames, Function, Functions, Mapping, Mappings};

@@ -2,7 +2,7 @@
 //!
 //! Stored as columns. A column that no sample uses takes no memory.
 
-use crate::{LabelSetId, SliceId, StackId, ThreadId};
+use crate::{Features, LabelSetId, SliceId, StackId, ThreadId};
 
 /// One record of a profile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +123,22 @@ impl Samples {
     /// All values, to be changed in place.
     pub fn values_mut(&mut self) -> &mut [i64] {
         &mut self.values
+    }
+
+    /// Leaves out the columns of features that are not kept.
+    pub(crate) fn drop_columns(&mut self, keeps: Features) {
+        if !keeps.contains(Features::THREADS) {
+            self.threads = Column::default();
+        }
+        if !keeps.contains(Features::LABELS) {
+            self.labels = Column::default();
+        }
+        if !keeps.contains(Features::SLICES) {
+            self.slices = Column::default();
+        }
+        if !keeps.contains(Features::TIMES) {
+            self.times = Column::default();
+        }
     }
 
     /// The samples of these rows, in this order.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use plop_core::{Notes, merge, one_run};
+use plop_core::{Notes, merge, merge_without_runs, one_run};
 use serde_json::{Value, json};
 
 use super::convert;
@@ -15,9 +15,9 @@ use crate::report;
 
 /// Add profiles up into one
 ///
-/// Every file is a run; the profiles that one file holds are its threads. The result holds the
-/// samples of all runs, and its slices tell which run each sample came from. Values are matched by
-/// type and unit; what a run lacks counts as 0.
+/// Every file is a run; the profiles that one file holds are its threads. In a .plop file slices tell
+/// which run each sample came from; in any other format equal samples of all runs become one, unless
+/// --keep-runs is given. Values are matched by type and unit; what a run lacks counts as 0.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     plop merge run1.plop run2.plop -o both.plop\n  \
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     input: InputArgs,
     #[command(flatten)]
     output: OutputArgs,
+    /// Tell runs apart by slices in other formats than .plop, too
+    #[arg(long)]
+    keep_runs: bool,
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
@@ -51,6 +54,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         runs.push(run);
     }
     let mut notes = Notes::new();
+    let merge = match args.keep_runs || output.format.name == "plop" {
+        true => merge,
+        false => merge_without_runs,
+    };
     let merged = merge(&runs, &mut notes).context("cannot merge")?;
     report::print_notes("merge", &notes, settings);
     if let Some(changes) = &mut strict {

@@ -115,7 +115,7 @@ impl<'a> Tables<'a> {
                 self.period_type = Some(value_type(known, reader.message(number, wire)?)?);
             }
             12 => self.period = reader.signed(number, wire)?,
-            13 => reader.numbers(number, wire, |n| self.comments.push(n as i64))?,
+            13 => reader.numbers(number, wire, &mut self.comments, |n| n as i64)?,
             14 => self.default_sample_type = reader.signed(number, wire)?,
             15 => self.doc_url = reader.signed(number, wire)?,
             _ => reader.skip(number, wire)?,
@@ -191,8 +191,8 @@ fn sample(row: &mut Sample, mut reader: Reader) -> Result<()> {
     row.label.clear();
     while let Some((number, wire)) = reader.field()? {
         match number {
-            1 => reader.numbers(number, wire, |id| row.location_id.push(id))?,
-            2 => reader.numbers(number, wire, |value| row.value.push(value as i64))?,
+            1 => reader.numbers(number, wire, &mut row.location_id, |id| id)?,
+            2 => reader.numbers(number, wire, &mut row.value, |value| value as i64)?,
             3 => row.label.push(label(reader.message(number, wire)?)?),
             _ => reader.skip(number, wire)?,
         }

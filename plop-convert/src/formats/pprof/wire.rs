@@ -168,27 +168,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Numbers, packed or one by one.
+    /// Numbers, packed or one by one, behind those that `into` has.
     #[inline]
-    pub(crate) fn numbers(
+    pub(crate) fn numbers<T>(
         &mut self,
         number: u32,
         wire: Wire,
-        mut push: impl FnMut(u64),
+        into: &mut Vec<T>,
+        of: impl Fn(u64) -> T,
     ) -> Result<()> {
-        match wire {
-            Wire::Bytes => {
-                let mut packed = self.nested()?;
-                while !packed.is_done() {
-                    push(packed.varint()?);
-                }
-                Ok(())
-            }
-            _ => {
-                push(self.number(number, wire)?);
-                Ok(())
-            }
+        if wire != Wire::Bytes {
+            into.push(of(self.number(number, wire)?));
+            return Ok(());
         }
+        let mut packed = self.nested()?;
+        into.reserve(packed.bytes.len());
+        // Most numbers take one byte or two.
+        while let Some(rest) = packed.bytes.get(packed.at..) {
+            let (value, length) = match rest {
+                [] => break,
+                [a, ..] if *a < 0x80 => (u64::from(*a), 1),
+                [a, b, ..] if *b < 0x80 => (u64::from(a & 0x7f) | u64::from(*b) << 7, 2),
+                [a, b, c, ..] if *c < 0x80 => {
+                    let low = u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7;
+                    (low | u64::from(*c) << 14, 3)
+                }
+                _ => {
+                    into.push(of(packed.long_varint()?));
+                    continue;
+                }
+            };
+            into.push(of(value));
+            packed.at += length;
+        }
+        Ok(())
     }
 
     pub(crate) fn unexpected(&self, number: u32, wire: Wire, expected: &str) -> Error {

@@ -22,7 +22,7 @@ use crate::formats::slices;
 const BUFFER: usize = 256 << 10;
 
 /// How hard to compress, by measurement: see `bench/RESULTS.md`.
-const LEVEL: u32 = 6;
+const LEVEL: u32 = 4;
 
 pub(super) fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
     for profile in profiles {
@@ -91,30 +91,61 @@ impl Numbers {
     }
 }
 
-/// The locations of a stack, leaf first.
-#[derive(Default)]
-struct Path {
-    /// The node of the trie that each location stands for, the innermost of its frames.
-    nodes: Vec<StackId>,
-    /// Where in `bytes` each begins.
-    starts: Vec<u32>,
-    /// Their ids as varints.
+/// How stacks go on towards the root, as they were written before: for one node of the trie in eight.
+/// Walking up a trie that is larger than the processor's caches is what writing would mostly wait for.
+struct Known {
+    /// Where in `bytes` it is written how a node goes on, and how long that is; 0 where it is not.
+    places: Vec<(u32, u32)>,
     bytes: Vec<u8>,
+    /// The nodes of the stack at hand that are to be kept, and where in its text each begins.
+    met: Vec<(StackId, usize)>,
 }
 
-impl Path {
-    fn clear(&mut self) {
-        self.nodes.clear();
-        self.starts.clear();
-        self.bytes.clear();
+impl Known {
+    /// No stack is kept that takes more bytes.
+    const LONGEST: usize = 512;
+    /// No more bytes are kept than that.
+    const MOST: usize = 64 << 20;
+
+    fn of(nodes: usize) -> Self {
+        Known {
+            places: vec![(0, 0); nodes / 8 + 1],
+            bytes: Vec::new(),
+            met: Vec::new(),
+        }
     }
 
-    /// Adds what another stack has from location `n` on.
-    fn join(&mut self, other: &Path, n: usize) {
-        let (from, to) = (other.starts[n], self.bytes.len() as u32);
-        self.nodes.extend_from_slice(&other.nodes[n..]);
-        (self.starts).extend(other.starts[n..].iter().map(|start| start - from + to));
-        self.bytes.extend_from_slice(&other.bytes[from as usize..]);
+    #[inline]
+    fn is_kept(node: StackId) -> bool {
+        node.index() % 8 == 0
+    }
+
+    #[inline]
+    fn get(&self, node: StackId) -> Option<&[u8]> {
+        match self.places[node.index() / 8] {
+            (_, 0) => None,
+            (start, length) => Some(&self.bytes[start as usize..][..length as usize]),
+        }
+    }
+
+    /// Keeps how the nodes that were met go on; `text` is the stack they were met in.
+    fn keep(&mut self, text: &[u8]) {
+        let Some((_, first)) = self
+            .met
+            .iter()
+            .find(|(_, at)| text.len() - at <= Self::LONGEST)
+        else {
+            return;
+        };
+        if self.bytes.len() + text.len() - first > Self::MOST {
+            return;
+        }
+        let (first, start) = (*first, self.bytes.len());
+        self.bytes.extend_from_slice(&text[first..]);
+        for (node, at) in self.met.iter().filter(|(_, at)| *at >= first) {
+            let place = ((start + at - first) as u32, (text.len() - at) as u32);
+            self.places[node.index() / 8] = place;
+        }
     }
 }
 
@@ -186,11 +217,10 @@ impl<'p> Writer<'p> {
         let profile = self.profile;
         let samples = profile.summed_samples();
         let mut row = PackedSample::default();
-        let (mut path, mut before) = (Path::default(), Path::default());
+        let mut known = Known::of(profile.stacks.len());
         for sample in samples.iter() {
-            std::mem::swap(&mut path, &mut before);
-            self.locations_of(sample.stack, &before, &mut path);
-            std::mem::swap(&mut row.location_id, &mut path.bytes);
+            row.location_id.clear();
+            self.locations_of(sample.stack, &mut known, &mut row.location_id);
             row.value.clear();
             row.value.extend(
                 (sample.values.iter().zip(&self.values.factors))
@@ -199,7 +229,6 @@ impl<'p> Writer<'p> {
             row.label.clear();
             self.labels_of(&sample, &mut row.label);
             encode(2, &row, buffer);
-            std::mem::swap(&mut row.location_id, &mut path.bytes);
             if buffer.len() >= BUFFER {
                 out.write_all(buffer)?;
                 buffer.clear();
@@ -208,23 +237,19 @@ impl<'p> Writer<'p> {
         Ok(samples.len())
     }
 
-    /// The locations of a stack. From where it joins the stack before on, they are copied.
-    fn locations_of(&mut self, stack: StackId, before: &Path, path: &mut Path) {
-        path.clear();
+    /// Appends the ids of a stack's locations as varints, leaf first.
+    fn locations_of(&mut self, stack: StackId, known: &mut Known, out: &mut Vec<u8>) {
         let stacks = &self.profile.stacks;
         let mut at = stack;
-        // Callers have smaller ids than what they call, so both stacks count down to where they meet.
-        let mut known = 0;
+        known.met.clear();
         while let Some(frame) = stacks.frame(at) {
-            while before.nodes.get(known).is_some_and(|node| *node > at) {
-                known += 1;
+            if Known::is_kept(at) {
+                if let Some(rest) = known.get(at) {
+                    out.extend_from_slice(rest);
+                    break;
+                }
+                known.met.push((at, out.len()));
             }
-            if before.nodes.get(known) == Some(&at) {
-                path.join(before, known);
-                return;
-            }
-            path.nodes.push(at);
-            path.starts.push(path.bytes.len() as u32);
             let mut id = self.of_frame[frame.index()];
             if id == 0 {
                 let mut group = Vec::new();
@@ -238,8 +263,9 @@ impl<'p> Writer<'p> {
                 id = self.new_location(group);
             }
             at = stacks.parent(at);
-            push_varint(id, &mut path.bytes);
+            push_varint(id, out);
         }
+        known.keep(out);
     }
 
     fn new_location(&mut self, frames: Vec<FrameId>) -> u64 {
