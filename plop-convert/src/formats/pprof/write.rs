@@ -22,7 +22,7 @@ use crate::formats::slices;
 const BUFFER: usize = 256 << 10;
 
 /// How hard to compress, by measurement: see `bench/RESULTS.md`.
-const LEVEL: u32 = 4;
+const LEVEL: u32 = 3;
 
 pub(super) fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {
     for profile in profiles {
@@ -117,7 +117,7 @@ impl Known {
 
     #[inline]
     fn is_kept(node: StackId) -> bool {
-        node.index() % 8 == 0
+        node.index().is_multiple_of(8)
     }
 
     #[inline]
