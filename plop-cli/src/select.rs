@@ -69,6 +69,11 @@ enum By {
 }
 
 impl SelectArgs {
+    /// Whether one of several profiles is asked for.
+    pub(crate) fn chooses_profile(&self) -> bool {
+        self.profile.is_some()
+    }
+
     /// Applies what was asked for.
     pub(crate) fn apply(&self, mut profiles: Vec<Profile>) -> Result<Vec<Profile>> {
         if let Some(n) = self.profile {

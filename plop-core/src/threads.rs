@@ -4,9 +4,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::{
-    Frame, FrameKind, FrameSet, Profile, Sample, Samples, StackId, Stacks, Thread, ThreadId,
-};
+use crate::{Frame, FrameKind, FrameSet, Profile, Sample, Samples, StackId, Stacks, Thread};
 
 impl Profile {
     /// Only the samples of threads that `keep` is true for. It is given the thread's name and its
@@ -114,15 +112,26 @@ impl Profile {
         self.hide(&FrameSet(named)).summed()
     }
 
-    /// How many threads the profile tells apart: threads of samples, and root frames that name one.
+    /// How many threads the profile tells apart: threads of samples, and root frames that name one
+    /// where samples do not.
     pub fn thread_count(&self) -> usize {
-        let mut seen: Vec<ThreadId> = self.samples.iter().filter_map(|s| s.thread).collect();
+        let mut root_of = vec![StackId::ROOT; self.stacks.len()];
+        for (stack, parent, frame) in self.stacks.iter() {
+            root_of[stack.index()] = match self.frames.get(frame).kind {
+                FrameKind::Thread => stack,
+                _ => root_of[parent.index()],
+            };
+        }
+        let named = self.samples.iter().map(|sample| match sample.thread {
+            Some(thread) => (true, thread.index()),
+            None => (false, root_of[sample.stack.index()].index()),
+        });
+        let mut seen: Vec<(bool, usize)> = named
+            .filter(|(by_sample, n)| *by_sample || *n != 0)
+            .collect();
         seen.sort_unstable();
         seen.dedup();
-        let roots = (self.stacks.iter())
-            .filter(|(_, _, frame)| self.frames.get(*frame).kind == FrameKind::Thread)
-            .count();
-        seen.len() + roots
+        seen.len()
     }
 }
 

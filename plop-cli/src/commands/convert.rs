@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use plop_core::{Notes, Profile};
+use plop_core::{Features, Notes, Profile, one_run};
 use serde_json::{Value, json};
 
 use crate::args::Settings;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
                 "profiles": input.loaded.profiles.len(),
                 "notes": report::notes_json(&input.loaded.notes),
             }));
-            profiles.extend(input.loaded.profiles);
+            profiles.extend(parts(input, &output, &args.select, settings)?);
         }
         let had_samples = profiles.iter().any(|profile| !profile.samples.is_empty());
         let profiles = {
@@ -124,6 +124,33 @@ pub(crate) fn write(
         "lost": report::losses_json(prepared.losses),
         "notes": report::notes_json(&notes),
     }))
+}
+
+/// The profiles of an input. Where the output holds only one, the several of one file, which are parts
+/// of one run, become one, unless one of them was chosen.
+fn parts(
+    input: Input,
+    output: &Output,
+    select: &SelectArgs,
+    settings: &Settings,
+) -> Result<Vec<Profile>> {
+    let profiles = input.loaded.profiles;
+    let holds_one = !output.format.keeps.contains(Features::MANY);
+    if profiles.len() < 2 || !holds_one || select.chooses_profile() {
+        return Ok(profiles);
+    }
+    if !settings.quiet {
+        eprintln!(
+            "plop: {}: note: its {} profiles become the threads of one, since {} holds one \
+             (--profile N chooses)",
+            input.name,
+            profiles.len(),
+            output.format.name
+        );
+    }
+    let one = one_run(profiles)
+        .with_context(|| format!("cannot put the profiles of {} together", input.name))?;
+    Ok(vec![one])
 }
 
 fn is_folder(path: &Path) -> bool {

@@ -5,6 +5,7 @@
 
 mod file;
 mod fit;
+mod names;
 mod plops;
 mod read;
 mod write;

@@ -91,7 +91,7 @@ pub(crate) fn intern(profile: &mut Profile, text: FrameText) -> FrameId {
 
 /// Whether a root frame names a process (`process 12:"python app.py"`) or a thread
 /// (`thread (34): worker`), as py-spy writes them.
-fn root_kind(text: &[u8]) -> Option<FrameKind> {
+pub(crate) fn root_kind(text: &[u8]) -> Option<FrameKind> {
     if let Some(rest) = text.strip_prefix(b"process ") {
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         let named = rest[digits..].is_empty() || rest[digits..].starts_with(b":");

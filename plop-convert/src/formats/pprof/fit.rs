@@ -1,7 +1,7 @@
 //! What a pprof file does to a profile: inlined functions stand in the location of the function they
 //! were inlined into.
 
-use plop_core::{Frame, FrameId, Function, Notes, Profile, StackId, StrId};
+use plop_core::{Frame, FrameId, Function, Notes, Profile, StrId};
 
 use crate::formats::header;
 
@@ -14,11 +14,12 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
     let names = (profile.functions.iter())
         .filter(|(_, function)| nameless(function))
         .count() as u64;
-    let alone = without_caller(profile);
-    if meta.is_none() && names == 0 && alone.is_empty() {
+    let alone = has_lone_inlined(profile);
+    let rounded = super::values::in_nanoseconds(profile, notes);
+    if meta.is_none() && names == 0 && !alone && rounded.is_none() {
         return None;
     }
-    let mut profile = profile.clone();
+    let mut profile = rounded.unwrap_or_else(|| profile.clone());
     if let Some(meta) = meta {
         profile.meta = meta;
     }
@@ -32,7 +33,7 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
             (function, *profile.frames.get(id))
         });
     }
-    if !alone.is_empty() {
+    if alone {
         profile = with_callers(profile, notes);
     }
     Some(profile.compact())
@@ -43,19 +44,16 @@ fn lies_in(frame: &Frame, caller: Option<&Frame>) -> bool {
     caller.is_some_and(|caller| caller.address == frame.address && caller.mapping == frame.mapping)
 }
 
-/// The stacks whose leaf was inlined into a function that is not at the same address, or not there.
-fn without_caller(profile: &Profile) -> Vec<StackId> {
+/// Whether some frame was inlined into a function that is not at the same address, or not there.
+fn has_lone_inlined(profile: &Profile) -> bool {
     if !profile.frames.iter().any(|(_, frame)| frame.inlined) {
-        return Vec::new();
+        return false;
     }
     let frame = |id: FrameId| profile.frames.get(id);
-    (profile.stacks.iter())
-        .filter(|(_, parent, leaf)| {
-            let caller = profile.stacks.frame(*parent).map(frame);
-            frame(*leaf).inlined && !lies_in(frame(*leaf), caller)
-        })
-        .map(|(stack, ..)| stack)
-        .collect()
+    profile.stacks.iter().any(|(_, parent, leaf)| {
+        let caller = profile.stacks.frame(parent).map(frame);
+        frame(leaf).inlined && !lies_in(frame(leaf), caller)
+    })
 }
 
 /// The profile with frames no longer inlined that have no caller to lie in.

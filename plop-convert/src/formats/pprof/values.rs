@@ -97,6 +97,46 @@ pub(super) fn written(profile: &Profile) -> Written {
     written
 }
 
+/// The profile with times rounded to nanoseconds, pprof's finest unit; `None` where none is finer.
+pub(super) fn in_nanoseconds(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
+    let places = |value: &ValueType| {
+        nanoseconds_in(&value.unit)
+            .map(|unit| unit.ilog10() as u8)
+            .filter(|places| *places < value.scale)
+    };
+    if !profile.values.iter().any(|value| places(value).is_some()) {
+        return None;
+    }
+    let mut profile = profile.clone();
+    let stride = profile.values.len();
+    let mut rounded = 0;
+    for n in 0..stride {
+        let Some(places) = places(&profile.values[n]) else {
+            continue;
+        };
+        let parts = 10i64.pow((profile.values[n].scale - places).into());
+        profile.values[n].scale = places;
+        for value in profile
+            .samples
+            .values_mut()
+            .iter_mut()
+            .skip(n)
+            .step_by(stride)
+        {
+            let (whole, rest) = (*value / parts, *value % parts);
+            rounded += u64::from(rest != 0);
+            let away = i64::from(rest.unsigned_abs() >= parts.unsigned_abs() - rest.unsigned_abs());
+            *value = whole + away * rest.signum();
+        }
+    }
+    if rounded > 0 {
+        notes.add_many("rounded", rounded, None, || {
+            "times were rounded to whole nanoseconds".into()
+        });
+    }
+    Some(profile)
+}
+
 /// What turns value `n`, a time with decimal places, into whole nanoseconds; `None` if nothing does.
 fn factor(profile: &Profile, n: usize) -> Option<i64> {
     let value = &profile.values[n];

@@ -106,7 +106,7 @@ impl Builder {
         if thread.is_some_and(|thread| thread >= self.threads.len()) {
             return None;
         }
-        let went = read::stacks(&mut self.profile, file, sheet);
+        let went = read::stacks(&mut self.profile, file, sheet, false);
         let weights: Option<Vec<i64>> = (sheet.weights.iter())
             .map(|weight| weight.at(of.scale)?.checked_mul(sign.into()))
             .collect();

@@ -1,13 +1,17 @@
 //! From the sheets of a speedscope file to profiles.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use plop_core::{
     Attribute, Error, Frame, FrameId, FrameKind, Function, Notes, Place, Profile, Result, Sample,
-    StackId, StrId, ValueType, nanoseconds_in,
+    StackId, StrId, Thread, ValueType, nanoseconds_in,
 };
 
 use super::file::{Event, File, FrameRow, Sheet};
+use super::names;
 use super::plops;
 use crate::format::ReadOptions;
+use crate::formats::collapsed::frame_text::root_kind;
 use crate::formats::weight::{Places, Weight};
 
 pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
@@ -167,8 +171,22 @@ pub(super) fn start_ns(sheet: &Sheet) -> Option<i64> {
 
 fn profile(file: &File, n: usize, earliest: i64, notes: &mut Notes) -> Result<Profile> {
     let sheet = &file.sheets[n];
-    let mut profile = Profile::new(vec![value_type(&sheet.unit.0)]);
-    let went = stacks(&mut profile, file, sheet);
+    let mut of = value_type(&sheet.unit.0);
+    let name = sheet.name.lossy();
+    let told = names::read(&name);
+    if let Some(kind) = told.as_ref().and_then(|told| told.kind) {
+        of.kind = kind.into();
+    }
+    let mut profile = Profile::new(vec![of]);
+    let thread = told.map(|told| {
+        let name = profile.strings.intern(told.thread.as_bytes());
+        profile.threads.intern(Thread {
+            pid: told.pid,
+            tid: told.tid,
+            name,
+        })
+    });
+    let went = stacks(&mut profile, file, sheet, true);
     let mut places = Places::default();
     let mut values: Vec<i64> = Vec::with_capacity(sheet.weights.len());
     let mut rounded = 0;
@@ -195,16 +213,17 @@ fn profile(file: &File, n: usize, earliest: i64, notes: &mut Notes) -> Result<Pr
     profile.samples.reserve(values.len());
     for (row, stack) in sheet.samples.iter().enumerate() {
         profile.samples.push(Sample {
+            thread,
             time_ns: times.as_ref().map(|times| times[row]),
             ..Sample::of(went[stack.index()], &values[row..=row])
         });
     }
-    let name = if sheet.name.0.is_empty() {
-        &file.name
-    } else {
-        &sheet.name
-    };
-    profile.meta.name = name.lossy();
+    if thread.is_none() {
+        profile.meta.name = match name.as_str() {
+            "" => file.name.lossy(),
+            _ => name,
+        };
+    }
     if !file.exporter.0.is_empty() {
         let exporter = Attribute::Text(file.exporter.lossy());
         profile.meta.extra.push(("exporter".into(), exporter));
@@ -239,20 +258,40 @@ pub(super) fn times(start_ns: i64, values: &[i64], of: &ValueType) -> Option<Vec
         .collect()
 }
 
-/// Puts a sheet's stacks into the profile, with the frames they need; returns where they went.
-pub(super) fn stacks(profile: &mut Profile, file: &File, sheet: &Sheet) -> Vec<StackId> {
+/// Puts a sheet's stacks into the profile, with the frames they need; returns where they went. With
+/// `find_roots`, root frames that name a thread or process are marked as such.
+pub(super) fn stacks(
+    profile: &mut Profile,
+    file: &File,
+    sheet: &Sheet,
+    find_roots: bool,
+) -> Vec<StackId> {
     let mut frames: Vec<Option<FrameId>> = vec![None; file.frames.len()];
+    let mut roots: HashMap<usize, FrameId, RandomState> = HashMap::default();
+    let mut in_roots = vec![find_roots; 1];
     let mut went = Vec::with_capacity(sheet.stacks.len());
     went.push(StackId::ROOT);
     for (_, parent, frame) in sheet.stacks.iter() {
-        let slot = &mut frames[frame.index()];
-        let id = *slot.get_or_insert_with(|| self::frame(profile, &file.frames[frame.index()]));
+        let row = &file.frames[frame.index()];
+        // py-spy writes them without a file, above all others.
+        let bare = row.file.as_ref().is_none_or(|file| file.0.is_empty());
+        let root = match in_roots[parent.index()] && bare {
+            true => root_kind(&row.name.0),
+            false => None,
+        };
+        in_roots.push(root.is_some());
+        let id = match root {
+            Some(_) => *roots
+                .entry(frame.index())
+                .or_insert_with(|| self::frame(profile, row, root)),
+            None => *frames[frame.index()].get_or_insert_with(|| self::frame(profile, row, None)),
+        };
         went.push(profile.stacks.push(went[parent.index()], id));
     }
     went
 }
 
-fn frame(profile: &mut Profile, row: &FrameRow) -> FrameId {
+fn frame(profile: &mut Profile, row: &FrameRow, root: Option<FrameKind>) -> FrameId {
     let text = |text: &Option<crate::formats::json::Text>, profile: &mut Profile| match text {
         Some(text) => profile.strings.intern(&text.0),
         None => StrId::EMPTY,
@@ -271,8 +310,8 @@ fn frame(profile: &mut Profile, row: &FrameRow) -> FrameId {
         line: line.map_or(0, |line| line.0),
         column: column.unwrap_or(0),
         inlined: row.inlined.unwrap_or(false),
-        kind: kind
-            .and_then(|word| FrameKind::from_word(&word))
+        kind: (kind.and_then(|word| FrameKind::from_word(&word)))
+            .or(root)
             .unwrap_or_default(),
         ..Frame::of(function)
     })
