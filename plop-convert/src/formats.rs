@@ -21,6 +21,7 @@ formats! {
     speedscope
     folded_diff
     folded_columns
+    svg
     plop_flame
     austin
 }
