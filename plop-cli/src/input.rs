@@ -152,6 +152,12 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
 pub(crate) fn format_parser(
     fits: fn(&Format) -> bool,
 ) -> impl TypedValueParser<Value = &'static Format> {
+    format_names(fits)
+        .try_map(|name| find(&name).ok_or_else(|| format!("no format is called `{name}`")))
+}
+
+/// The same for options that have to know by which name a format was called.
+pub(crate) fn format_names(fits: fn(&Format) -> bool) -> PossibleValuesParser {
     let names = formats()
         .iter()
         .filter(move |format| fits(format))
@@ -161,5 +167,4 @@ pub(crate) fn format_parser(
                 .help(format.about)
         });
     PossibleValuesParser::new(names)
-        .try_map(|name| find(&name).ok_or_else(|| format!("no format is called `{name}`")))
 }

@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use plop_convert::{Content, Format, Prepared, find, for_file, formats};
 
 use crate::args::Settings;
-use crate::input::format_parser;
+use crate::input::format_names;
 use crate::progress::Progress;
 
 /// Where to write, and in which format.
@@ -20,8 +20,8 @@ pub(crate) struct OutputArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The format to write; without it, the ending of the output's name decides
-    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser(|format| format.write.is_some()))]
-    pub(crate) format: Option<&'static Format>,
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_names(|format| format.write.is_some()))]
+    format: Option<String>,
     /// Compress the output with gzip, whatever its name
     #[arg(long)]
     gzip: bool,
@@ -45,10 +45,12 @@ impl OutputArgs {
     /// Settles the output; `default` is the format where nothing tells.
     pub(crate) fn settle(&self, default: Option<&str>) -> Result<Output> {
         let file = self.output.clone().filter(|file| !is_stdout(file));
-        let format = match (self.format, &file) {
+        let by_name = file
+            .as_ref()
+            .and_then(|file| for_file(&file.to_string_lossy()));
+        let format = match (self.format(by_name), &file) {
             (Some(format), _) => format,
-            (None, Some(file)) => match (for_file(&file.to_string_lossy()), default.and_then(find))
-            {
+            (None, Some(file)) => match (by_name, default.and_then(find)) {
                 (Some(format), _) | (None, Some(format)) => format,
                 (None, None) => bail!(
                     "cannot tell the format from the name {} (choose one with -f: {})",
@@ -76,6 +78,15 @@ impl OutputArgs {
             );
         }
         Ok(Output { format, file, gzip })
+    }
+
+    /// The format that was asked for. `flamegraph` is folded stacks, as in the original Plop, unless
+    /// the output is named as a picture is.
+    fn format(&self, by_name: Option<&'static Format>) -> Option<&'static Format> {
+        let asked = self.format.as_deref()?;
+        by_name
+            .filter(|format| asked == "flamegraph" && format.content == Content::Picture)
+            .or_else(|| find(asked))
     }
 }
 

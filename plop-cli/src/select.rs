@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use plop_convert::{Content, Format};
 use plop_core::{FrameSet, Granularity, Profile};
 use regex::bytes::Regex;
 
@@ -39,7 +40,7 @@ pub(crate) struct SelectArgs {
     /// Leave out functions and files that match; their cost goes to their callers
     #[arg(long, value_name = "REGEX")]
     hide: Option<Regex>,
-    /// Tell places apart by function, file or line only
+    /// Tell places apart by function, file or line only. Pictures are by function unless told
     #[arg(long, value_name = "HOW")]
     granularity: Option<By>,
     /// A function that calls itself directly becomes one frame
@@ -74,8 +75,12 @@ impl SelectArgs {
         self.profile.is_some()
     }
 
-    /// Applies what was asked for.
-    pub(crate) fn apply(&self, mut profiles: Vec<Profile>) -> Result<Vec<Profile>> {
+    /// Applies what was asked for, to profiles that will be written in `format`.
+    pub(crate) fn apply(
+        &self,
+        mut profiles: Vec<Profile>,
+        format: &Format,
+    ) -> Result<Vec<Profile>> {
         if let Some(n) = self.profile {
             if n >= profiles.len() {
                 bail!(
@@ -87,11 +92,11 @@ impl SelectArgs {
         }
         profiles
             .into_iter()
-            .map(|profile| self.transform(profile))
+            .map(|profile| self.transform(profile, format))
             .collect()
     }
 
-    fn transform(&self, mut profile: Profile) -> Result<Profile> {
+    fn transform(&self, mut profile: Profile, format: &Format) -> Result<Profile> {
         if let Some(name) = &self.value {
             let value = find_value(&profile, name)?;
             profile = profile.choosing(value);
@@ -134,13 +139,12 @@ impl SelectArgs {
                 profile = transform(profile, &frames);
             }
         }
-        if let Some(granularity) = self.granularity {
-            profile = profile.at_granularity(match granularity {
-                By::Functions => Granularity::Functions,
-                By::Files => Granularity::Files,
-                By::Lines => Granularity::Lines,
-            });
-        }
+        profile = match self.granularity {
+            Some(By::Functions) => profile.at_granularity(Granularity::Functions),
+            Some(By::Files) => profile.at_granularity(Granularity::Files),
+            Some(By::Lines) => profile.at_granularity(Granularity::Lines),
+            None => as_drawn(profile, format),
+        };
         if self.fold_recursion {
             profile = profile.fold_recursion();
         }
@@ -151,6 +155,14 @@ impl SelectArgs {
             profile = profile.unescaped();
         }
         Ok(profile)
+    }
+}
+
+/// A profile by function if it goes into a picture, where lines would be boxes of their own.
+pub(crate) fn as_drawn(profile: Profile, format: &Format) -> Profile {
+    match format.content {
+        Content::Picture => profile.at_granularity(Granularity::Functions),
+        _ => profile,
     }
 }
 

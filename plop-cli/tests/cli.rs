@@ -367,6 +367,48 @@ fn manual_pages_and_completions_come_from_the_same_options() {
     }
 }
 
+/// A picture is by function unless something else is asked for.
+#[test]
+fn a_picture_has_lines_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.svg").display().to_string();
+    for (options, name, other) in [
+        ("", "sort_words (work.py) (", "work.py:"),
+        (
+            "--granularity lines",
+            "sort_words (work.py:33) (",
+            "work.py) (",
+        ),
+        ("--granularity files", ">work.py (", "sort_words"),
+    ] {
+        for format in [
+            "-f svg -o -",
+            "-f svg",
+            "-f flamegraph -o FILE",
+            "-o FILE.gz",
+        ] {
+            let format = format.replace("FILE", &file);
+            let run = format!("$PLOP convert -q $DATA/folded/work.folded {format} {options}");
+            let output = sh(&format!(
+                "rm -f {file}*; {run} && if test -f {file}.gz; then gzip -dc {file}.gz; \
+                 elif test -f {file}; then cat {file}; fi"
+            ));
+            let svg = String::from_utf8(output.stdout).unwrap();
+            assert!(svg.starts_with("<?xml"), "{format} {options}: {svg}");
+            assert!(
+                svg.contains(name) && !svg.contains(other),
+                "{format} {options}"
+            );
+            assert!(svg.contains("total_samples=\"266\""), "{format} {options}");
+        }
+    }
+    let merged = sh("$PLOP merge -q $DATA/folded/work.folded $DATA/folded/work.folded -f svg");
+    let svg = String::from_utf8(merged.stdout).unwrap();
+    assert!(svg.contains("total_samples=\"532\"") && !svg.contains("work.py:"));
+    let folded = sh("$PLOP convert $DATA/folded/work.folded -f flamegraph | head -n 1");
+    assert!(folded.stdout.starts_with(b"<module> (work.py:89)"));
+}
+
 /// The README's table of formats is the one that the code has.
 #[test]
 fn the_readme_lists_the_formats_there_are() {

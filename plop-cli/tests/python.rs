@@ -6,21 +6,19 @@
 //! PLOP_PEER_PYTHON is one that has the original Plop 0.4.0. Without them the tests here say SKIPPED,
 //! or fail where CI is set. PLOP_SEEDS is a folder with `plop-sample.out`, Plop's own example.
 
+mod support;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use support::{LIMIT, Running, finish, in_ci, skipped, tempdir, variable};
 
 /// The versions that must be there where CI is set.
 const VERSIONS: [&str; 8] = ["2.7", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"];
-
-/// Longer than anything here takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(300);
 
 /// What would declare an encoding stands wherever a name can. DEEP stands for a stack too long to write
 /// here.
@@ -297,29 +295,6 @@ fn peer() -> Option<Python> {
     variable("PLOP_PEER_PYTHON").map(|path| Python::at(path.into()))
 }
 
-/// A variable of the environment. Without it a test is skipped, or fails where CI is set.
-fn variable(name: &str) -> Option<std::ffi::OsString> {
-    let value = std::env::var_os(name).filter(|value| !value.is_empty());
-    if value.is_none() {
-        assert!(!in_ci(), "CI is set, but {name} is not");
-        let thread = std::thread::current();
-        skipped(&format!(
-            "{}, since {name} is not set",
-            thread.name().unwrap_or("a test")
-        ));
-    }
-    value
-}
-
-fn in_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
-}
-
-/// Tells that something was not tested, whether or not output is captured.
-fn skipped(what: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
-}
-
 impl Python {
     fn at(path: PathBuf) -> Python {
         let mut python = Python {
@@ -358,55 +333,6 @@ fn script(python: &Python, name: &str, args: &[Arg]) {
 fn plop(args: &[Arg]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plop"));
     finish(command.args(["convert", "-q"]).args(args));
-}
-
-/// Runs a command, which must succeed; returns its output.
-fn finish(command: &mut Command) -> String {
-    let [out, err] = [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file can be made"));
-    let handles = [&out, &err].map(|file| file.reopen().expect("a file can be opened"));
-    let [stdout, stderr] = handles;
-    let child = (command.stdin(Stdio::null()).stdout(stdout).stderr(stderr))
-        .spawn()
-        .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
-    let status = Running(child).wait();
-    let [out, err] = [out, err].map(|file| std::fs::read(file).expect("a file can be read"));
-    let said = String::from_utf8_lossy(&err);
-    let program = command.get_program();
-    let args: Vec<_> = command.get_args().take(8).collect();
-    match status {
-        Some(status) => assert!(status.success(), "{program:?} {args:?}: {status}: {said}"),
-        None => panic!("{program:?} {args:?}: not done in {LIMIT:?}: {said}"),
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Running {
-    fn is_alive(&mut self) -> bool {
-        let status = self.0.try_wait().expect("a child can be waited for");
-        status.is_none()
-    }
-
-    /// How it ended, if it does in time.
-    fn wait(mut self) -> Option<ExitStatus> {
-        let started = Instant::now();
-        while started.elapsed() < LIMIT {
-            if let Some(status) = self.0.try_wait().expect("a child can be waited for") {
-                return Some(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        None
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The original's viewer, which runs until this is dropped.
@@ -455,8 +381,4 @@ fn listens(port: u16) -> bool {
     let stream = TcpStream::connect(("127.0.0.1", port));
     // Where nobody listens, a connection may get this very port and meet itself.
     stream.is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok())
-}
-
-fn tempdir() -> TempDir {
-    tempfile::tempdir().expect("a folder can be made")
 }

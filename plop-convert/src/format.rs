@@ -134,7 +134,8 @@ impl Format {
     /// rest made to fit.
     ///
     /// # Errors
-    /// When the format cannot be written, or cannot hold several profiles or negative values.
+    /// When the format cannot be written, cannot hold several profiles or negative values, or is a
+    /// picture and there is nothing to draw.
     pub fn prepare<'p>(&self, profiles: &'p [Profile], notes: &mut Notes) -> Result<Prepared<'p>> {
         let write = self
             .write
@@ -153,6 +154,12 @@ impl Format {
                 Error::new(format!("{} cannot hold values below zero", self.name))
                     .hint(format!("these can: {}", holders(Features::NEGATIVE))),
             );
+        }
+        let nothing = |profile: &Profile| profile.total(profile.default_value) == 0;
+        if self.content == Content::Picture && profiles.iter().all(nothing) {
+            return Err(Error::new(
+                "there is nothing to draw: the samples add up to 0",
+            ));
         }
         let profiles = profiles
             .iter()

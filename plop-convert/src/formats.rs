@@ -19,11 +19,12 @@ formats! {
     folded
     pprof
     speedscope
+    svg
     folded_diff
     folded_columns
     plop_flame
-    austin
     pprof_legacy
+    austin
 }
 
 mod collapsed;

@@ -26,6 +26,7 @@ use crate::select::SelectArgs;
 #[command(after_help = "Examples:\n  \
     plop convert in.plop -f flamegraph            folded stacks, as the original Plop's -f flamegraph\n  \
     plop convert in.plop -o out.folded            the same, the format told by the name\n  \
+    plop convert in.plop -o out.svg               a drawn flame graph, by function\n  \
     plop convert a.folded --focus parse -o b.plop only stacks through `parse`\n  \
     plop convert *.plop -f folded -o out/         each into out/NAME.folded")]
 pub(crate) struct Args {
@@ -67,7 +68,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         let had_samples = profiles.iter().any(|profile| !profile.samples.is_empty());
         let profiles = {
             let _progress = Progress::start("transforming", &Arc::default(), 0, settings);
-            args.select.apply(profiles)?
+            args.select.apply(profiles, output.format)?
         };
         if had_samples && profiles.iter().all(|p| p.samples.is_empty()) && !settings.quiet {
             eprintln!(

@@ -12,6 +12,7 @@ use crate::args::Settings;
 use crate::input::InputArgs;
 use crate::output::OutputArgs;
 use crate::report;
+use crate::select::as_drawn;
 
 /// Add profiles up into one
 ///
@@ -63,6 +64,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     if let Some(changes) = &mut strict {
         changes.extend(report::changes(&notes));
     }
+    let merged = as_drawn(merged, output.format);
     let mut answer = convert::write(&[merged], &output, strict, "plop.merge/1", settings)?;
     if args.output.json {
         answer["inputs"] = Value::Array(told);

@@ -22,7 +22,8 @@ pub(super) const FORMAT: Format = Format {
     write: Some(write),
 };
 
-fn values() -> Vec<ValueType> {
+/// The values of a comparison.
+pub(super) fn values() -> Vec<ValueType> {
     vec![
         ValueType::new("before", "count"),
         ValueType::new("after", "count"),

@@ -68,6 +68,11 @@ pub(crate) fn render(profile: &Profile, id: FrameId, out: &mut Vec<u8>) {
         out.extend_from_slice(file);
         out.push(b')');
     }
+    render_marks(frame, out);
+}
+
+/// Writes the suffixes of a frame.
+pub(crate) fn render_marks(frame: &Frame, out: &mut Vec<u8>) {
     for (mark, kind) in MARKS {
         if frame.kind == kind {
             out.extend_from_slice(mark);

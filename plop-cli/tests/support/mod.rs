@@ -1,0 +1,93 @@
+//! Other programs that tests need: where they are, and running them.
+#![allow(dead_code)]
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+
+/// A variable of the environment. Without it a test is skipped, or fails where CI is set.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    if value.is_none() {
+        assert!(!in_ci(), "CI is set, but {name} is not");
+        let thread = std::thread::current();
+        skipped(&format!(
+            "{}, since {name} is not set",
+            thread.name().unwrap_or("a test")
+        ));
+    }
+    value
+}
+
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
+}
+
+/// Tells that something was not tested, whether or not output is captured.
+pub(crate) fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
+/// Runs a command, which must succeed; returns its output.
+pub(crate) fn finish(command: &mut Command) -> String {
+    output(command).0
+}
+
+/// Runs a command, which must succeed; returns what it wrote to stdout and to stderr.
+pub(crate) fn output(command: &mut Command) -> (String, String) {
+    let [out, err] = [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file can be made"));
+    let handles = [&out, &err].map(|file| file.reopen().expect("a file can be opened"));
+    let [stdout, stderr] = handles;
+    let child = (command.stdin(Stdio::null()).stdout(stdout).stderr(stderr))
+        .spawn()
+        .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
+    let status = Running(child).wait();
+    let [out, err] = [out, err].map(|file| std::fs::read(file).expect("a file can be read"));
+    let [out, err] = [out, err].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let program = command.get_program();
+    let args: Vec<_> = command.get_args().take(8).collect();
+    match status {
+        Some(status) => assert!(status.success(), "{program:?} {args:?}: {status}: {err}"),
+        None => panic!("{program:?} {args:?}: not done in {LIMIT:?}: {err}"),
+    }
+    (out, err)
+}
+
+/// A process that ends with the test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let status = self.0.try_wait().expect("a child can be waited for");
+        status.is_none()
+    }
+
+    /// How it ended, if it does in time.
+    fn wait(mut self) -> Option<ExitStatus> {
+        let started = Instant::now();
+        while started.elapsed() < LIMIT {
+            if let Some(status) = self.0.try_wait().expect("a child can be waited for") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn tempdir() -> TempDir {
+    tempfile::tempdir().expect("a folder can be made")
+}
