@@ -7,6 +7,7 @@
 mod support;
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 
 use plop_convert::{Format, ReadOptions, find, formats, read};
 use plop_core::{Features, Notes, Profile};
@@ -36,7 +37,7 @@ fn try_read(bytes: &[u8], from: Option<&'static Format>) -> Option<Vec<Profile>>
 fn small(format: &Format) -> Vec<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = support::fixtures(format.name)
         .iter()
-        .map(|file| std::fs::read(file).unwrap())
+        .map(|file| inflated(std::fs::read(file).unwrap()))
         .map(|bytes| {
             let end = bytes.iter().take(1200).rposition(|b| *b == b'\n');
             bytes[..end.map_or(bytes.len().min(1200), |n| n + 1)].to_vec()
@@ -47,6 +48,28 @@ fn small(format: &Format) -> Vec<Vec<u8>> {
     pieces.truncate(2);
     pieces.extend(made(format.name));
     pieces
+}
+
+/// Bytes without gzip around them: changing that shows nothing of the format.
+fn inflated(bytes: Vec<u8>) -> Vec<u8> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return bytes;
+    }
+    let mut plain = Vec::new();
+    flate2::read::MultiGzDecoder::new(&bytes[..])
+        .read_to_end(&mut plain)
+        .unwrap();
+    plain
+}
+
+/// The example that uses everything a profile can hold, in another format.
+fn everything_as(format: &str) -> Vec<u8> {
+    let example = include_bytes!("../../docs/examples/everything.plop");
+    let loaded = read(example, find("plop"), &ReadOptions::default()).unwrap();
+    let mut out = Vec::new();
+    let format = find(format).unwrap();
+    (format.write(&loaded.profiles, &mut out, &mut Notes::new())).unwrap();
+    inflated(out)
 }
 
 /// What no fixture shows: a version 2 file with everything, every variant of a folded line.
@@ -60,6 +83,7 @@ fn made(format: &str) -> Option<Vec<u8>> {
               2: 9 [3: 9] @ 0x11 0x21\n#\t0x20\tmain+0x1\t/a.go:7\nMAPPED_LIBRARIES:\n\
               b=/x\n400000-500000 r-xp 00000000 fc:00 9 $b\n10-20 /y (@F) ab12\n"
         }
+        "pprof" | "speedscope" => return Some(everything_as(format)),
         "folded-columns" => b"samples/count cpu/ns\na;b 1 2\nc 0 -5\n",
         _ => return None,
     };
@@ -247,6 +271,125 @@ fn a_stack_too_deep_to_hold_is_refused_and_long_names_are_not() {
     let long = [&vec![b'x'; 64 << 20][..], b" 1\n"].concat();
     let profiles = try_read(&long, find("folded")).unwrap();
     assert_eq!(profiles[0].functions.len(), 1);
+}
+
+/// A speedscope file with these samples and weights, of one frame `f`.
+fn speedscope(samples: &str, weights: &str) -> String {
+    format!(
+        "{{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\
+         \"shared\":{{\"frames\":[{{\"name\":\"f\"}}]}},\"profiles\":[{{\"type\":\"sampled\",\
+         \"name\":\"p\",\"unit\":\"none\",\"startValue\":0,\"endValue\":1,\
+         \"samples\":{samples},\"weights\":{weights}}}]}}"
+    )
+}
+
+#[test]
+fn numbers_that_are_none_are_refused_and_large_ones_kept() {
+    for (weight, why) in [
+        ("NaN", "expected value"),
+        ("1e400", "does not fit"),
+        ("-1e19", "does not fit"),
+        ("9223372036854775808", "does not fit"),
+        ("null", "found `null`"),
+        ("[1]", "found `[1]`"),
+    ] {
+        let error = refused(
+            speedscope("[[0]]", &format!("[{weight}]")).as_bytes(),
+            "speedscope",
+        );
+        assert!(error.contains(why), "{weight}: {error}");
+    }
+    let odd = (1i64 << 53) + 1;
+    for (weight, total) in [
+        (odd.to_string(), odd),
+        (format!("-{odd}"), -odd),
+        ("1e3".into(), 1000),
+    ] {
+        let text = speedscope("[[0]]", &format!("[{weight}]"));
+        let loaded = read(text.as_bytes(), None, &ReadOptions::default()).unwrap();
+        assert_eq!(loaded.profiles[0].total(0), total);
+        for writer in writers() {
+            let mut out = Vec::new();
+            writer
+                .write(&loaded.profiles, &mut out, &mut Notes::new())
+                .unwrap();
+            let back = read(&out, Some(writer), &ReadOptions::default()).unwrap();
+            let back = &back.profiles[0];
+            assert_eq!(back.total(back.default_value), total, "{}", writer.name);
+        }
+    }
+}
+
+#[test]
+fn json_a_hundred_thousand_deep_is_refused() {
+    let deep = "[".repeat(100_000);
+    for text in [
+        speedscope(&deep, "[]"),
+        speedscope("[]", &deep),
+        format!(
+            "{{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\"x\":{deep}"
+        ),
+        format!("{{\"plop\":{deep}"),
+    ] {
+        refused(text.as_bytes(), "speedscope");
+    }
+}
+
+#[test]
+fn frames_that_no_list_can_have_are_refused() {
+    for frame in ["4294967295", "4294967296", "1", "1e0"] {
+        refused(
+            speedscope(&format!("[[{frame}]]"), "[1]").as_bytes(),
+            "speedscope",
+        );
+    }
+}
+
+/// One sample after the other of two stacks, as many as a day at 100 Hz has, and more.
+#[test]
+fn ten_million_samples_are_read() {
+    const SAMPLES: usize = 10_000_000;
+    // value_type, location and function 1 and 2, strings "", "a", "b"; then the samples.
+    let mut pprof = vec![0x0a, 4, 8, 1, 16, 2];
+    for id in [1, 2] {
+        pprof.extend([0x22, 6, 8, id, 0x22, 2, 8, id, 0x2a, 4, 8, id, 16, id]);
+    }
+    pprof.extend(b"\x32\x00\x32\x01a\x32\x01b");
+    let sample = [0x12, 4, 8, 1, 16, 3, 0x12, 6, 8, 1, 8, 2, 16, 3];
+    pprof.extend(sample.repeat(SAMPLES / 2));
+    let json = speedscope(
+        &format!("[[0]{}]", ",[0]".repeat(SAMPLES - 1)),
+        &format!("[3{}]", ",3".repeat(SAMPLES - 1)),
+    );
+    for bytes in [&pprof[..], json.as_bytes()] {
+        let loaded = read(bytes, None, &ReadOptions::default()).unwrap();
+        let profile = &loaded.profiles[0];
+        assert_eq!(profile.samples.len(), SAMPLES);
+        assert_eq!(profile.total(0), 3 * SAMPLES as i64);
+        let mut out = Vec::new();
+        find("folded")
+            .unwrap()
+            .write(&loaded.profiles, &mut out, &mut Notes::new())
+            .unwrap();
+        assert!(out.len() < 100);
+    }
+}
+
+/// A check sum that fits and counts that do not, in plop's own comment.
+#[test]
+fn what_plop_notes_in_pprof_files_is_not_believed() {
+    let plain = everything_as("pprof");
+    let text = String::from_utf8_lossy(&plain).into_owned();
+    let start = text.find("\"kinds\":[").expect("plop notes kinds");
+    assert!(text[start..].starts_with("\"kinds\":[[\"unknown\",2]"));
+    // As long as before, so that the length of the string stays right.
+    let at = (plain.windows(8).position(|w| w == b"\"kinds\":")).unwrap();
+    let mut changed = plain.clone();
+    let digit = at + b"\"kinds\":[[\"unknown\",".len();
+    assert_eq!(changed[digit], b'2');
+    changed[digit] = b'9';
+    let loaded = read(&changed, None, &ReadOptions::default()).unwrap();
+    assert_eq!(loaded.notes.count("rewritten"), 1);
 }
 
 #[test]

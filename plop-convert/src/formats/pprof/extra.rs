@@ -26,13 +26,10 @@ pub(super) struct Extra {
     pub(super) thread_label: Option<Vec<u8>>,
     pub(super) slice_label: Option<Vec<u8>>,
     pub(super) slices: Slices,
-    /// The kind of every line of every location, in the order of the file; one for a location without
-    /// lines.
-    pub(super) kinds: Vec<FrameKind>,
+    /// The kinds of all lines of all locations, run by run, in the order of the file; one for a location
+    /// without lines.
+    pub(super) kinds: Vec<(FrameKind, usize)>,
 }
-
-/// The most kinds that a comment may count up to; no file has as many lines.
-const MAX_KINDS: usize = 1 << 28;
 
 /// Takes plop's comment off the profile.
 pub(super) fn take(profile: &mut Profile, notes: &mut Notes) -> Option<Extra> {
@@ -66,18 +63,14 @@ fn parse(json: &str, notes: &mut Notes) -> Option<Extra> {
 }
 
 /// `[["python",12],["native",3],…]`
-fn kinds(raw: &RawValue) -> Option<Vec<FrameKind>> {
+fn kinds(raw: &RawValue) -> Option<Vec<(FrameKind, usize)>> {
     let runs: Vec<(String, usize)> = of(raw).ok()?;
-    let total = (runs.iter()).try_fold(0usize, |sum, (_, count)| sum.checked_add(*count))?;
-    if total > MAX_KINDS {
-        return None;
-    }
-    let mut kinds = Vec::with_capacity(total);
-    for (word, count) in runs {
-        let kind = FrameKind::from_word(&word).unwrap_or_default();
-        kinds.extend(std::iter::repeat_n(kind, count));
-    }
-    Some(kinds)
+    let kind = |word: &str| FrameKind::from_word(word).unwrap_or_default();
+    Some(
+        runs.iter()
+            .map(|(word, count)| (kind(word), *count))
+            .collect(),
+    )
 }
 
 /// Thread id, name and process id, as the header has them.

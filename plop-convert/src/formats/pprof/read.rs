@@ -283,20 +283,24 @@ impl<'t> Builder<'t> {
             let threads = extra::threads(profile, &extra.header.threads);
             self.labels.thread = Some((key, texts.into_iter().zip(threads).collect()));
         }
-        self.kinds = extra.kinds;
-        let mut next = 0;
+        let mut lines = 0;
         self.kinds_of = (self.tables.locations.iter())
             .map(|location| {
-                let first = next;
-                next += location.lines.len().max(1);
+                let first = lines;
+                lines += location.lines.len().max(1);
                 first
             })
             .collect();
-        if !self.kinds.is_empty() && self.kinds.len() != next {
+        let counted = (extra.kinds.iter()).try_fold(0usize, |sum, (_, n)| sum.checked_add(*n));
+        if counted == Some(lines) {
+            let runs = extra.kinds.into_iter();
+            self.kinds = runs
+                .flat_map(|(kind, n)| std::iter::repeat_n(kind, n))
+                .collect();
+        } else if !extra.kinds.is_empty() {
             notes.add("rewritten", None, || {
                 "plop's note of what sort its frames are does not fit and is left out".into()
             });
-            self.kinds.clear();
         }
         Ok(extra.header.told_values.then_some(values::Restored {
             values: extra.header.values,
