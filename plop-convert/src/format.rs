@@ -149,17 +149,26 @@ impl Format {
             .hint("choose one with --profile N, or add them up with `plop merge`"));
         }
         let losses = self.losses(profiles);
+        let several = profiles.iter().any(|profile| profile.values.len() > 1);
         if losses.contains(Features::NEGATIVE) {
+            let others = match several {
+                true => "; or choose another value with --value",
+                false => "",
+            };
             return Err(
-                Error::new(format!("{} cannot hold values below zero", self.name))
-                    .hint(format!("these can: {}", holders(Features::NEGATIVE))),
+                Error::new(format!("{} cannot hold values below zero", self.name)).hint(format!(
+                    "these can: {}{others}",
+                    holders(Features::NEGATIVE)
+                )),
             );
         }
         let nothing = |profile: &Profile| profile.total(profile.default_value) == 0;
         if self.content == Content::Picture && profiles.iter().all(nothing) {
-            return Err(Error::new(
-                "there is nothing to draw: the samples add up to 0",
-            ));
+            let error = Error::new("there is nothing to draw: the samples add up to 0");
+            return Err(match several {
+                true => error.hint("choose another value with --value"),
+                false => error,
+            });
         }
         let profiles = profiles
             .iter()

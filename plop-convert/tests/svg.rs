@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use plop_convert::{Format, ReadOptions, find, read};
-use plop_core::{Frame, Granularity, Notes, Profile, Sample, StackId, ValueType};
+use plop_core::{Features, Frame, Granularity, Notes, Profile, Sample, StackId, ValueType};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -247,6 +247,13 @@ fn what_cannot_be_drawn_is_refused() {
     assert!(refused(Profile::new(vec![ValueType::samples()])).contains("nothing to draw"));
     assert!(refused(folded("a;b 0\n")).contains("nothing to draw"));
     assert!(refused(folded("a;b -1\nc 5\n")).contains("below zero"));
+    let text = "samples/count cpu/ns\na 0 20\n";
+    let loaded = read(text.as_bytes(), None, &ReadOptions::default()).unwrap();
+    let message = refused(loaded.profiles[0].clone());
+    assert!(
+        message.contains("nothing to draw") && message.contains("--value"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -499,7 +506,8 @@ fn inferno_draws_the_same_boxes_from_folded_stacks() {
                 // Inferno passes over samples without a stack.
                 let profile = (profile.clone().at_granularity(granularity))
                     .retain(|sample| sample.stack != StackId::ROOT);
-                if profile.total(profile.default_value) == 0 {
+                let is_negative = profile.features().contains(Features::NEGATIVE);
+                if is_negative || profile.total(profile.default_value) == 0 {
                     continue;
                 }
                 compare(&program, &profile, from);

@@ -1,8 +1,8 @@
 """Tells what is in pprof files, one JSON object a line for each file named.
 
 The files are parsed by Google's protobuf. Its message types are made here from the numbers of the
-fields, as profile.proto gives them, so that nothing has to be compiled; strings are declared as
-strings, which makes protobuf refuse any that are not UTF-8.
+fields, as profile.proto gives them, so that nothing has to be compiled. Protobuf refuses a file with a
+string that is not UTF-8: `utf8` is false then, and the strings are read as bytes.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import json
 import sys
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 INTEGER, UNSIGNED, BOOLEAN, STRING = "int64", "uint64", "bool", "string"
 
@@ -70,7 +71,7 @@ MESSAGES = {
 }
 
 
-def profile_class():
+def profile_class(strings):
     file = descriptor_pb2.FileDescriptorProto(name="pprof", package="pprof", syntax="proto3")
     kinds = descriptor_pb2.FieldDescriptorProto
     for name, fields in MESSAGES.items():
@@ -83,61 +84,73 @@ def profile_class():
             if kind in MESSAGES:
                 added.type, added.type_name = kinds.TYPE_MESSAGE, f".pprof.{kind}"
             else:
+                kind = strings if kind == STRING else kind
                 added.type = getattr(kinds, f"TYPE_{kind.upper()}")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("pprof.Profile"))
 
 
-def told(profile):
+def parse(data):
+    try:
+        return profile_class(STRING).FromString(data), True
+    except DecodeError:
+        return profile_class("bytes").FromString(data), False
+
+
+def told(data):
+    profile, utf8 = parse(data)
     strings = profile.string_table
+    if not utf8:
+        strings = [string.decode("utf-8", "replace") for string in strings]
     functions = {function.id: function for function in profile.function}
     mappings = {mapping.id: mapping for mapping in profile.mapping}
 
     def frames(location):
-        """The frames of a location from the root: the last line stands for what was inlined into."""
+        """The frames of a location from the root: all but the last line were inlined."""
         if not location.line:
-            yield {"name": "", "file": "", "line": 0, "inlined": False, "address": location.address}
+            yield {"name": f"{location.address:#x}", "file": "", "line": 0, "inlined": False}
         for n, line in reversed(list(enumerate(location.line))):
             function = functions[line.function_id]
             yield {
                 "name": strings[function.name],
                 "system_name": strings[function.system_name],
                 "file": strings[function.filename],
-                "line": line.line or function.start_line,
+                "line": line.line,
+                "column": line.column,
+                "start_line": function.start_line,
                 "inlined": n + 1 < len(location.line),
-                "address": location.address,
             }
 
     stacks = {location.id: list(frames(location)) for location in profile.location}
 
     def labels(sample):
-        found = {}
+        """Texts, and numbers with their units, by key."""
+        texts, numbers = {}, {}
         for label in sample.label:
-            text = strings[label.str] if label.str else f"{label.num} {strings[label.num_unit]}".strip()
-            found.setdefault(strings[label.key], []).append(text)
-        return found
+            key = strings[label.key]
+            if label.str:
+                texts.setdefault(key, []).append(strings[label.str])
+            else:
+                numbers.setdefault(key, []).append([label.num, strings[label.num_unit]])
+        return {"texts": texts, "numbers": numbers}
 
-    def mapping_file(location):
+    def symbolized(location):
+        """Whether a reader is told not to look for names; `None` without a mapping."""
         mapping = mappings.get(location.mapping_id)
-        return mapping and {
-            "file": strings[mapping.filename],
-            "build_id": strings[mapping.build_id],
-            "symbolized": mapping.has_functions and mapping.has_filenames and mapping.has_line_numbers,
-        }
+        return mapping and (
+            mapping.has_functions and mapping.has_filenames and mapping.has_line_numbers
+        )
 
     width = len(profile.sample_type)
     assert strings[0] == "", "the first string is empty"
     assert all(len(sample.value) == width for sample in profile.sample), "a value for each type"
     return {
+        "utf8": utf8,
         "values": [[strings[of.type], strings[of.unit]] for of in profile.sample_type],
         "default": strings[profile.default_sample_type],
         "totals": [sum(sample.value[n] for sample in profile.sample) for n in range(width)],
-        "period": [strings[profile.period_type.type], strings[profile.period_type.unit], profile.period],
-        "time_ns": profile.time_nanos,
-        "duration_ns": profile.duration_nanos,
-        "comments": [strings[n] for n in profile.comment],
-        "mappings": [mapping_file(location) for location in profile.location],
+        "symbolized": [symbolized(location) for location in profile.location],
         "samples": [
             {
                 "stack": [f for id in reversed(sample.location_id) for f in stacks[id]],
@@ -150,13 +163,15 @@ def told(profile):
 
 
 def main():
-    Profile = profile_class()
     for path in sys.argv[1:]:
         with open(path, "rb") as file:
             data = file.read()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        print(json.dumps(told(Profile.FromString(data))))
+        try:
+            if data[:2] == b"\x1f\x8b":
+                data = gzip.decompress(data)
+            print(json.dumps(told(data)))
+        except (AssertionError, DecodeError, KeyError) as error:
+            print(json.dumps({"error": repr(error)}))
 
 
 main()

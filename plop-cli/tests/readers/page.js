@@ -127,7 +127,14 @@ async function svg(page, [file, term, picture]) {
   const afterReset = await text("#matched");
   await page.locator("#search").click();
   const again = await text("#matched");
-  const box = boxes.first();
+  // One of the widest boxes: that for everything is wider.
+  const widest = await boxes.evaluateAll((boxes) => {
+    const width = (box) => Number(box.querySelector("rect").getAttribute("fg:w"));
+    const ranked = boxes.map((box, n) => ({ n, width: width(box) }));
+    ranked.sort((a, b) => b.width - a.width);
+    return ranked[1].n;
+  });
+  const box = boxes.nth(widest);
   await box.hover();
   const details = await text("#details");
   const title = await box.locator("title").textContent();
@@ -146,6 +153,8 @@ async function main() {
   });
   try {
     const page = browser.pages()[0] ?? (await browser.newPage());
+    // A busy machine takes its time.
+    page.setDefaultTimeout(120_000);
     const told = await { speedscope, svg }[what](page, rest);
     fs.writeSync(1, JSON.stringify(told) + "\n");
   } finally {

@@ -74,6 +74,9 @@ async function importer() {
   return exported();
 }
 
+// Halves of characters, which JSON cannot carry, become U+FFFD.
+const whole = (text) => Buffer.from(text ?? "").toString();
+
 // Stacks from the root, each once, with the sum of their weights.
 function stacks(profile) {
   const sums = new Map();
@@ -81,7 +84,7 @@ function stacks(profile) {
     const frames = [];
     for (let node = leaf; node && !node.isRoot(); node = node.parent) {
       const { name, file, line, col } = node.frame;
-      frames.unshift({ name, file: file ?? "", line: line ?? 0, column: col ?? 0 });
+      frames.unshift({ name: whole(name), file: whole(file), line: line ?? 0, column: col ?? 0 });
     }
     const key = JSON.stringify(frames);
     const sum = sums.get(key) ?? { stack: frames, weight: 0 };
@@ -98,18 +101,24 @@ async function main() {
   for (const file of files) {
     const bytes = fs.readFileSync(file);
     const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-    const group = await read(path.basename(file), buffer);
+    let group;
+    try {
+      group = await read(path.basename(file), buffer);
+    } catch (error) {
+      process.stdout.write(JSON.stringify({ error: String(error) }) + "\n");
+      continue;
+    }
     const told = group && {
-      name: group.name,
+      name: whole(group.name),
       active: group.indexToView,
       profiles: group.profiles.map((profile) => ({
-        name: profile.getName(),
+        name: whole(profile.getName()),
         unit: profile.getWeightUnit(),
         total: profile.getTotalWeight(),
         stacks: stacks(profile),
       })),
     };
-    process.stdout.write(JSON.stringify(told ?? null) + "\n");
+    process.stdout.write(JSON.stringify(told ?? { error: "not recognized" }) + "\n");
   }
 }
 
