@@ -375,13 +375,10 @@ fn ten_million_samples_are_read() {
     }
 }
 
-/// A check sum that fits and counts that do not, in plop's own comment.
+/// A check sum that fits and counts that do not, in plop's own note.
 #[test]
 fn what_plop_notes_in_pprof_files_is_not_believed() {
     let plain = everything_as("pprof");
-    let text = String::from_utf8_lossy(&plain).into_owned();
-    let start = text.find("\"kinds\":[").expect("plop notes kinds");
-    assert!(text[start..].starts_with("\"kinds\":[[\"unknown\",2]"));
     // As long as before, so that the length of the string stays right.
     let at = (plain.windows(8).position(|w| w == b"\"kinds\":")).unwrap();
     let mut changed = plain.clone();

@@ -1,6 +1,9 @@
 //! Names that survive folded stacks: escaped, and back.
 
-use crate::{Function, Profile, StrId};
+use crate::{
+    Frame, Function, LabelSetId, LabelValue, Mapping, MappingId, Profile, Sample, StrId, Thread,
+    ThreadId,
+};
 
 impl Profile {
     /// With whatever folded stacks cannot write in a name percent-encoded: `;`, line ends, `%`
@@ -32,6 +35,74 @@ impl Profile {
             };
             (function, *profile.frames.get(id))
         });
+        profile.compact()
+    }
+
+    /// With every text as `to` returns it: names, files, binaries, threads and labels. Frames that
+    /// become equal become one.
+    pub fn with_texts(mut self, to: impl Fn(&[u8]) -> Vec<u8>) -> Profile {
+        let strings: Vec<StrId> = (0..self.strings.len())
+            .map(|n| {
+                let text = to(self.strings.get(StrId::new(n)));
+                self.strings.intern(&text)
+            })
+            .collect();
+        let text = |id: StrId| strings[id.index()];
+        let mut tables = Profile::new(Vec::new());
+        let mappings: Vec<MappingId> = (self.mappings.iter())
+            .map(|(_, mapping)| {
+                tables.mappings.intern(Mapping {
+                    file: text(mapping.file),
+                    build_id: text(mapping.build_id),
+                    ..*mapping
+                })
+            })
+            .collect();
+        let threads: Vec<ThreadId> = (self.threads.iter())
+            .map(|(_, thread)| {
+                tables.threads.intern(Thread {
+                    name: text(thread.name),
+                    ..*thread
+                })
+            })
+            .collect();
+        let labels: Vec<LabelSetId> = (self.label_sets.iter())
+            .map(|(_, set)| {
+                let set = set.iter().map(|(key, value)| {
+                    let value = match *value {
+                        LabelValue::Text(value) => LabelValue::Text(text(value)),
+                        LabelValue::Number(number, unit) => LabelValue::Number(number, text(unit)),
+                    };
+                    (text(*key), value)
+                });
+                tables.label_sets.intern(set.collect())
+            })
+            .collect();
+        let stride = self.values.len();
+        self.samples = self.samples.filter_map(stride, |sample, _| {
+            Some(Sample {
+                thread: sample.thread.map(|id| threads[id.index()]),
+                labels: sample.labels.map(|id| labels[id.index()]),
+                ..sample
+            })
+        });
+        let profile = self.with_frames(|profile, id| {
+            let (frame, function) = (*profile.frames.get(id), *profile.function_of(id));
+            let function = Function {
+                name: text(function.name),
+                system_name: text(function.system_name),
+                file: text(function.file),
+                ..function
+            };
+            let mapping = frame.mapping.map(|id| mappings[id.index()]);
+            (function, Frame { mapping, ..frame })
+        });
+        let profile = Profile {
+            mappings: tables.mappings,
+            threads: tables.threads,
+            label_sets: tables.label_sets,
+            ..profile
+        };
         profile.compact()
     }
 }

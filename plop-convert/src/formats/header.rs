@@ -1,5 +1,5 @@
-//! What is known of a run, as JSON: the header of a `.plop` file, and part of the comment that plop
-//! adds to pprof files.
+//! What is known of a run, as JSON: the header of a `.plop` file, and part of what plop notes for
+//! itself in pprof and speedscope files.
 
 use std::fmt::Write as _;
 

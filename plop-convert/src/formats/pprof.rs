@@ -1,7 +1,7 @@
 //! pprof: gzipped Protocol Buffers, as Go and many profilers write them and `go tool pprof` reads them.
 //!
-//! What the format has no field for travels in labels (threads, slices) and in a comment that begins
-//! with `plop {`, from which it is restored.
+//! What the format has no field for travels in labels (threads, slices) and in a field of plop's own,
+//! from which it is restored.
 
 mod decode;
 mod extra;

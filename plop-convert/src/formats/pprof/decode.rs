@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plop_core::{Error, Place, Result};
 
-use super::message::{Function, Label, Line, Mapping, Sample, ValueType};
+use super::message::{Function, Label, Line, Mapping, PLOP, Sample, ValueType};
 use super::wire::{Reader, Wire};
 
 /// Everything but the samples.
@@ -27,6 +27,8 @@ pub(super) struct Tables<'a> {
     pub(super) comments: Vec<i64>,
     pub(super) default_sample_type: i64,
     pub(super) doc_url: i64,
+    /// Plop's own note.
+    pub(super) plop: &'a [u8],
     /// Where samples stand in the input, in stretches without anything else between them.
     samples: Vec<Range<usize>>,
     /// How many samples there are.
@@ -118,6 +120,8 @@ impl<'a> Tables<'a> {
             13 => reader.numbers(number, wire, &mut self.comments, |n| n as i64)?,
             14 => self.default_sample_type = reader.signed(number, wire)?,
             15 => self.doc_url = reader.signed(number, wire)?,
+            PLOP if wire == Wire::Bytes => self.plop = reader.length_delimited()?,
+            PLOP => return Err(reader.unexpected(number, wire, "text")),
             _ => reader.skip(number, wire)?,
         }
         Ok(())
@@ -359,6 +363,7 @@ mod tests {
             comment: tables.comments,
             default_sample_type: tables.default_sample_type,
             doc_url: tables.doc_url,
+            plop: tables.plop.to_vec(),
         })
     }
 
@@ -401,7 +406,8 @@ mod tests {
             bytes
         });
         let bytes = prop_oneof![2 => nested, 2 => packed, 1 => any::<Vec<u8>>()];
-        let number = prop_oneof![8 => 1u64..7, 4 => 7u64..16, 1 => 16u64..3000];
+        let number =
+            prop_oneof![8 => 1u64..7, 4 => 7u64..16, 1 => 16u64..3000, 1 => Just(u64::from(PLOP))];
         let content = prop_oneof![
             4 => any_number().prop_map(|n| (0, n, Vec::new())),
             6 => bytes.prop_map(|bytes| (2, bytes.len() as u64, bytes)),

@@ -1,9 +1,9 @@
-//! The comment in which plop notes what pprof has no field for.
+//! The note in which plop keeps what pprof has no field for: JSON in a field that other readers pass
+//! over, so that no viewer shows it and no program that rewrites the file takes it along by accident.
 //!
-//! `plop {"guard":…,"run":{…},"thread_label":…,"slice_label":…,"slices":{…},"kinds":[…]}`, the first
-//! of the file's comments. `run` is the header of a `.plop` file. `guard` is a check sum of samples
-//! and locations: when another program has rewritten the file, the comment no longer fits and is
-//! passed over.
+//! `{"guard":…,"run":{…},"thread_label":…,"slice_label":…,"slices":{…},"kinds":[…]}`. `run` is the
+//! header of a `.plop` file. `guard` is a check sum of samples and locations: where a program has
+//! changed those and kept the note, it no longer fits and is passed over.
 
 use flate2::Crc;
 use foldhash::fast::RandomState;
@@ -15,10 +15,7 @@ use crate::formats::header::{self, Header};
 use crate::formats::json::{Members, Text, of};
 use crate::formats::slices;
 
-/// What plop's own comment begins with.
-pub(super) const MARK: &str = "plop {";
-
-/// What the comment says.
+/// What the note says.
 #[derive(Default)]
 pub(super) struct Extra {
     pub(super) guard: u32,
@@ -31,18 +28,9 @@ pub(super) struct Extra {
     pub(super) kinds: Vec<(FrameKind, usize)>,
 }
 
-/// Takes plop's comment off the profile.
-pub(super) fn take(profile: &mut Profile, notes: &mut Notes) -> Option<Extra> {
-    let comments = &mut profile.meta.comments;
-    let json = comments.first()?.strip_prefix(&MARK[..MARK.len() - 1])?;
-    let extra = parse(json, notes)?;
-    comments.remove(0);
-    Some(extra)
-}
-
-/// What a comment says, if it is plop's.
-fn parse(json: &str, notes: &mut Notes) -> Option<Extra> {
-    let Members(members) = serde_json::from_str(json).ok()?;
+/// What a note says; `None` if it is not one of plop's.
+pub(super) fn parse(json: &[u8], notes: &mut Notes) -> Option<Extra> {
+    let Members(members) = serde_json::from_slice(json).ok()?;
     let mut extra = Extra::default();
     let mut has_guard = false;
     for (key, raw) in members {

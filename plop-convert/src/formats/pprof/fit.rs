@@ -16,10 +16,27 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         .count() as u64;
     let alone = has_lone_inlined(profile);
     let rounded = super::values::in_nanoseconds(profile, notes);
-    if meta.is_none() && names == 0 && !alone && rounded.is_none() {
+    let is_odd = |text: &[u8]| std::str::from_utf8(text).is_err();
+    let odd = profile
+        .strings
+        .iter()
+        .filter(|(_, text)| is_odd(text))
+        .count() as u64;
+    if meta.is_none() && names + odd == 0 && !alone && rounded.is_none() {
         return None;
     }
     let mut profile = rounded.unwrap_or_else(|| profile.clone());
+    if odd > 0 {
+        notes.add_many("not-utf8", odd, None, || {
+            "texts that are not UTF-8 have \\xNN for such bytes: most readers of pprof refuse a file \
+             with them"
+                .into()
+        });
+        profile = profile.with_texts(|text| match is_odd(text) {
+            true => escaped(text),
+            false => text.to_vec(),
+        });
+    }
     if let Some(meta) = meta {
         profile.meta = meta;
     }
@@ -37,6 +54,18 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         profile = with_callers(profile, notes);
     }
     Some(profile.compact())
+}
+
+/// Text with `\xNN` for every byte that is not UTF-8.
+fn escaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 8);
+    for chunk in text.utf8_chunks() {
+        out.extend_from_slice(chunk.valid().as_bytes());
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+    out
 }
 
 /// Whether `frame` can stand in the location of its caller.

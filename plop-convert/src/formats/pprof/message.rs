@@ -38,7 +38,13 @@ pub(crate) struct Profile {
     pub(crate) default_sample_type: i64,
     #[prost(int64, tag = "15")]
     pub(crate) doc_url: i64,
+    /// Plop's own note, in a field that other readers pass over; see [`extra`](super::extra).
+    #[prost(bytes = "vec", tag = "70706")]
+    pub(crate) plop: Vec<u8>,
 }
+
+/// The field of plop's own note.
+pub(crate) const PLOP: u32 = 70706;
 
 /// What a value means; both are places in the string table.
 #[derive(Clone, Copy, PartialEq, Message)]

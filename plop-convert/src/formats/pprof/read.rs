@@ -53,19 +53,19 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
         notes.add("no-samples", None, || "the file has no samples".into());
     }
     let mut builder = Builder::of(&tables, profile, notes)?;
-    let restored = match extra::take(&mut builder.profile, notes) {
-        Some(extra) if extra.guard == builder.guard()? => builder.restore(extra, notes)?,
-        Some(extra) => {
-            notes.add("rewritten", None, || {
+    let mut restored = None;
+    if !tables.plop.is_empty() {
+        match extra::parse(tables.plop, notes) {
+            Some(extra) if extra.guard == builder.guard()? => {
+                restored = builder.restore(extra, notes)?;
+            }
+            _ => notes.add("rewritten", None, || {
                 "another program rewrote this file, so that what plop had noted of frames, threads, \
                  slices and the run does not fit and is left out"
                     .into()
-            });
-            drop(extra);
-            None
+            }),
         }
-        None => None,
-    };
+    }
     builder.samples(notes)?;
     let mut profile = builder.profile;
     if let Some(restored) = restored {
@@ -262,7 +262,7 @@ impl<'t> Builder<'t> {
         Ok(guard.sum(self.tables.sample_count))
     }
 
-    /// Takes in what plop's own comment says; returns the value types, for later.
+    /// Takes in what plop's own note says; returns the value types, for later.
     fn restore(&mut self, extra: Extra, notes: &mut Notes) -> Result<Option<values::Restored>> {
         let profile = &mut self.profile;
         let native = std::mem::take(&mut profile.meta);

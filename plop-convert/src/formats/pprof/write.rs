@@ -430,13 +430,9 @@ impl<'p> Writer<'p> {
     /// Writes what is there once.
     fn run(&mut self, samples: usize, buffer: &mut Vec<u8>) {
         let meta = &self.profile.meta;
-        let mut comments: Vec<i64> = Vec::new();
-        if let Some(comment) = self.comment(samples) {
-            comments.push(self.strings.index(comment.as_bytes()));
-        }
-        for comment in &meta.comments {
-            comments.push(self.strings.index(comment.as_bytes()));
-        }
+        let comments = (meta.comments.iter())
+            .map(|comment| self.strings.index(comment.as_bytes()))
+            .collect();
         let period_type = (meta.period.as_ref()).map(|period| self.value_type(&period.of));
         let default = match self.profile.values.len() {
             1 => 0,
@@ -455,13 +451,14 @@ impl<'p> Writer<'p> {
             comment: comments,
             default_sample_type: default,
             doc_url: self.strings.index(meta.doc_url.as_bytes()),
+            plop: self.note(samples).unwrap_or_default().into_bytes(),
             ..Default::default()
         };
         prost::Message::encode_raw(&run, buffer);
     }
 
-    /// Plop's own comment, where there is something to say in it.
-    fn comment(&self, samples: usize) -> Option<String> {
+    /// Plop's own note, where there is something to say in it.
+    fn note(&self, samples: usize) -> Option<String> {
         let (profile, meta) = (self.profile, &self.profile.meta);
         let needed = Needed {
             start: meta.start_ns == Some(0),
@@ -482,11 +479,10 @@ impl<'p> Writer<'p> {
         let nothing = object.is_empty();
         object.close();
         let kinds = self.kinds();
-        let looks_like_ours = (meta.comments.first()).is_some_and(|c| c.starts_with(extra::MARK));
-        if nothing && profile.slices.is_empty() && kinds.is_empty() && !looks_like_ours {
+        if nothing && profile.slices.is_empty() && kinds.is_empty() {
             return None;
         }
-        let mut json = String::from("plop ");
+        let mut json = String::new();
         let mut object = Object::open(&mut json);
         object.number("guard", Some(self.guard(samples).into()));
         if !nothing {

@@ -39,9 +39,12 @@ pub(super) fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()
         "exporter",
         concat!("plop@", env!("CARGO_PKG_VERSION")).as_bytes(),
     );
-    let active = (sheets.iter()).position(|sheet| {
-        sheet.plan == 0 && sheet.sign > 0 && sheet.value == plans[0].profile.default_value
-    });
+    // The page opens with the default value of the thread that has most of it.
+    let active = (sheets.iter().enumerate())
+        .filter(|(_, sheet)| sheet.plan == 0 && sheet.sign > 0)
+        .filter(|(_, sheet)| sheet.value == plans[0].profile.default_value)
+        .max_by_key(|(n, sheet)| (plans[0].sum(sheet, true), std::cmp::Reverse(*n)))
+        .map(|(n, _)| n);
     object.number("activeProfileIndex", active.map(|n| n as i64));
     object.key("plop").push_str(&noted(&plans, &sheets));
     object.key("profiles").push('[');
@@ -250,11 +253,19 @@ impl<'p> Plan<'p> {
         Ok(())
     }
 
+    /// The sum of a sheet; with `framed`, of samples that have frames.
+    fn sum(&self, sheet: &Sheet, framed: bool) -> i128 {
+        let stack = |row: u32| self.samples.stacks()[row as usize];
+        self.rows(sheet)
+            .filter(|(row, _)| !framed || stack(*row) != StackId::ROOT)
+            .map(|(_, weight)| i128::from(weight))
+            .sum()
+    }
+
     /// Where the samples of a sheet end; the run, where they have times and it lasted longer.
     fn end(&self, sheet: &Sheet) -> Weight {
         let of = &self.profile.values[sheet.value];
-        let sum: i128 = self.rows(sheet).map(|(_, weight)| i128::from(weight)).sum();
-        let sum = Weight::of(sum, of.scale);
+        let sum = Weight::of(self.sum(sheet, false), of.scale);
         let lasted = (self.profile.meta.duration_ns)
             .filter(|_| self.samples.have_times())
             .zip(nanoseconds_in(&of.unit))
