@@ -83,12 +83,6 @@ impl Expected {
         let name = self.file.to_string_lossy();
         name.contains("names") || name.contains("everything")
     }
-
-    /// Whether a name is not UTF-8.
-    pub(crate) fn has_broken_names(&self) -> bool {
-        let broken = |text: &str| text.contains('\u{fffd}');
-        (self.stacks.keys().flatten()).any(|(name, file, ..)| broken(name) || broken(file))
-    }
 }
 
 /// Every fixture that other readers can be shown, and more that are made here.
