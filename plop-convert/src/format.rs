@@ -157,9 +157,12 @@ impl Format {
         }
         let nothing = |profile: &Profile| profile.total(profile.default_value) == 0;
         if self.content == Content::Picture && profiles.iter().all(nothing) {
-            return Err(Error::new(
-                "there is nothing to draw: the samples add up to 0",
-            ));
+            let error = Error::new("there is nothing to draw: the samples add up to 0");
+            let others = profiles.iter().any(|profile| profile.values.len() > 1);
+            return Err(match others {
+                true => error.hint("choose another value with --value; `plop info` lists them"),
+                false => error,
+            });
         }
         let profiles = profiles
             .iter()
