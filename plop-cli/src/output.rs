@@ -16,7 +16,7 @@ use crate::progress::Progress;
 /// Where to write, and in which format.
 #[derive(clap::Args)]
 pub(crate) struct OutputArgs {
-    /// Where to write; `-` is standard output. A name ending in .gz is compressed
+    /// Where to write; `-` is standard output. A name ending in .gz is compressed, pprof always
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The format to write; without it, the ending of the output's name decides

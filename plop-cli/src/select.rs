@@ -84,8 +84,8 @@ impl SelectArgs {
         if let Some(n) = self.profile {
             if n >= profiles.len() {
                 bail!(
-                    "--profile {n}: there are {}, counted from 0",
-                    profiles.len()
+                    "--profile {n}: the last is {}, counted from 0",
+                    profiles.len().saturating_sub(1)
                 );
             }
             profiles = vec![profiles.swap_remove(n)];

@@ -82,35 +82,39 @@ fn replay(transcript: &str) -> String {
     out
 }
 
-/// What the README shows is what is printed: every `$ plop …` in it, stdout and then stderr.
+/// What these documents show is what is printed: every `$ plop …` in a `console` block, stdout and then
+/// stderr. The commands run in the root of the repository; `$TMP` is an empty folder.
 #[test]
-fn the_readme_shows_what_is_printed() {
+fn documents_show_what_is_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let blocks = readme
-        .split("```console\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next());
-    let mut commands = 0;
-    for block in blocks {
-        for shown in block.split("$ plop ").skip(1) {
+    for document in ["README.md", "docs/pprof-and-speedscope.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let tmp = tempfile::tempdir().unwrap();
+        let tmp = tmp.path().display().to_string();
+        let blocks = text
+            .split("```console\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next());
+        let mut commands = 0;
+        for shown in blocks.flat_map(|block| block.split("$ plop ").skip(1)) {
             let (command, expected) = shown.split_once('\n').unwrap();
+            let args = words(command).into_iter();
             let output = Command::new(env!("CARGO_BIN_EXE_plop"))
-                .args(words(command))
+                .args(args.map(|word| word.replace("$TMP", &tmp)))
                 .current_dir(&root)
                 .stdin(Stdio::null())
                 .output()
                 .unwrap();
             let printed = [output.stdout, output.stderr].concat();
             assert_eq!(
-                String::from_utf8_lossy(&printed),
+                String::from_utf8_lossy(&printed).replace(&tmp, "$TMP"),
                 expected,
-                "plop {command}"
+                "{document}: plop {command}"
             );
             commands += 1;
         }
+        assert!(commands >= 3, "{document} shows {commands} commands");
     }
-    assert!(commands >= 3, "the README shows {commands} commands");
 }
 
 /// The words of a command line; single quotes hold spaces together.

@@ -149,6 +149,9 @@ impl Format {
             .hint("choose one with --profile N, or add them up with `plop merge`"));
         }
         let losses = self.losses(profiles);
+        for profile in profiles {
+            note_default_of_zero(profile, losses, notes);
+        }
         let several = profiles.iter().any(|profile| profile.values.len() > 1);
         if losses.contains(Features::NEGATIVE) {
             let others = match several {
@@ -166,7 +169,7 @@ impl Format {
         if self.content == Content::Picture && profiles.iter().all(nothing) {
             let error = Error::new("there is nothing to draw: the samples add up to 0");
             return Err(match several {
-                true => error.hint("choose another value with --value"),
+                true => error.hint("choose another value with --value; `plop info` lists them"),
                 false => error,
             });
         }
@@ -203,6 +206,24 @@ impl Format {
         let prepared = self.prepare(profiles, notes)?;
         prepared.write(out)?;
         Ok(prepared.losses)
+    }
+}
+
+/// Notes that only a value is written that is 0 throughout, though another is not.
+fn note_default_of_zero(profile: &Profile, losses: Features, notes: &mut Notes) {
+    let default = profile.default_value;
+    let is_zero = |value: usize| {
+        let values = profile.samples.values().iter().skip(value);
+        values.step_by(profile.values.len()).all(|value| *value == 0)
+    };
+    let others = || (0..profile.values.len()).any(|value| !is_zero(value));
+    if losses.contains(Features::VALUES) && profile.values.len() > 1 && is_zero(default) && others() {
+        notes.add("zero-value", None, || {
+            format!(
+                "the value that is written, {}, is 0 throughout; --value chooses another",
+                profile.values[default].kind
+            )
+        });
     }
 }
 

@@ -21,12 +21,16 @@ use crate::select::SelectArgs;
 ///
 /// Reads any format plop knows, recognised by its content, and writes another. What the output's
 /// format has no room for is listed on stderr. Several inputs go into one output if its format holds
-/// several profiles; with `-o FOLDER/` each becomes a file of its own.
+/// several profiles; with `-o FOLDER/` each becomes a file of its own. The several profiles of one file
+/// become the threads of one where the output's format holds one.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     plop convert in.plop -f flamegraph            folded stacks, as the original Plop's -f flamegraph\n  \
     plop convert in.plop -o out.folded            the same, the format told by the name\n  \
     plop convert in.plop -o out.svg               a drawn flame graph, by function\n  \
+    plop convert in.plop -o out.pb.gz             for `go tool pprof -top out.pb.gz`\n  \
+    plop convert in.pprof -o out.speedscope.json  for the viewer speedscope\n  \
+    plop convert heap.pb.gz --value alloc_space -o heap.svg   one of several values\n  \
     plop convert a.folded --focus parse -o b.plop only stacks through `parse`\n  \
     plop convert *.plop -f folded -o out/         each into out/NAME.folded")]
 pub(crate) struct Args {

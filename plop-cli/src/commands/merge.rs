@@ -18,17 +18,19 @@ use crate::select::as_drawn;
 ///
 /// Every file is a run; the profiles that one file holds are its threads. In a .plop file slices tell
 /// which run each sample came from; in any other format equal samples of all runs become one, unless
-/// --keep-runs is given. Values are matched by type and unit; what a run lacks counts as 0.
+/// --keep-runs is given and the format has slices, as pprof does. Values are matched by type and unit; what a run lacks counts as 0.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     plop merge run1.plop run2.plop -o both.plop\n  \
-    plop merge profiles/*.plop -f flamegraph")]
+    plop merge profiles/*.plop -f flamegraph\n  \
+    plop merge host*.pb.gz -o all.pb.gz\n  \
+    plop merge host*.pb.gz -o all.svg")]
 pub(crate) struct Args {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Tell runs apart by slices in other formats than .plop, too
+    /// Tell runs apart by slices in other formats than .plop, too; of these, pprof keeps slices
     #[arg(long)]
     keep_runs: bool,
 }

@@ -25,7 +25,7 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
         return Err(
             Error::expected("one profile", "a second one, written behind it")
                 .at(Place::Byte(place as u64))
-                .hint("cut the file there and give both parts, or add them up with `plop merge`"),
+                .hint("cut the file, inflated, there; `plop merge` adds the parts up"),
         );
     }
     if let Some(first) = tables.strings.first().filter(|first| !first.is_empty()) {
