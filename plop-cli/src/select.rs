@@ -90,10 +90,34 @@ impl SelectArgs {
             }
             profiles = vec![profiles.swap_remove(n)];
         }
-        profiles
-            .into_iter()
+        if let Some(name) = &self.value {
+            // A file may hold profiles of different values.
+            let some_have_it = profiles
+                .iter()
+                .any(|profile| find_value(profile, name).is_ok());
+            profiles.retain(|profile| !some_have_it || find_value(profile, name).is_ok());
+        }
+        let had_samples: Vec<bool> = (profiles.iter())
+            .map(|profile| !profile.samples.is_empty())
+            .collect();
+        let profiles: Vec<Profile> = (profiles.into_iter())
             .map(|profile| self.transform(profile, format))
-            .collect()
+            .collect::<Result<_>>()?;
+        // What the transforms left nothing of goes, unless that is all of them.
+        let left = |profile: &Profile| !profile.samples.is_empty();
+        if !profiles.iter().any(left) {
+            return Ok(profiles);
+        }
+        let emptied = profiles
+            .iter()
+            .zip(had_samples)
+            .map(|(p, had)| had && !left(p));
+        let emptied: Vec<bool> = emptied.collect();
+        let kept = profiles.into_iter().zip(emptied);
+        Ok(kept
+            .filter(|(_, emptied)| !emptied)
+            .map(|(profile, _)| profile)
+            .collect())
     }
 
     fn transform(&self, mut profile: Profile, format: &Format) -> Result<Profile> {

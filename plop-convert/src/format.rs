@@ -214,10 +214,13 @@ fn note_default_of_zero(profile: &Profile, losses: Features, notes: &mut Notes) 
     let default = profile.default_value;
     let is_zero = |value: usize| {
         let values = profile.samples.values().iter().skip(value);
-        values.step_by(profile.values.len()).all(|value| *value == 0)
+        values
+            .step_by(profile.values.len())
+            .all(|value| *value == 0)
     };
     let others = || (0..profile.values.len()).any(|value| !is_zero(value));
-    if losses.contains(Features::VALUES) && profile.values.len() > 1 && is_zero(default) && others() {
+    if losses.contains(Features::VALUES) && profile.values.len() > 1 && is_zero(default) && others()
+    {
         notes.add("zero-value", None, || {
             format!(
                 "the value that is written, {}, is 0 throughout; --value chooses another",

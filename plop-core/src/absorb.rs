@@ -217,7 +217,7 @@ fn too_many_places() -> Error {
 }
 
 /// One profile of the several that one file holds, which are parts of one run: the name of each
-/// becomes the thread of those of its samples that name none.
+/// becomes the thread of those of its samples that name none. Samples are in the order of their times.
 ///
 /// # Errors
 /// When there is no profile, or the sums leave 64 bits.
@@ -243,15 +243,26 @@ pub fn one_run(mut profiles: Vec<Profile>) -> Result<Profile> {
         }
     }
     let mut rest = profiles.into_iter();
-    let mut whole = rest
-        .next()
-        .ok_or_else(|| Error::new("nothing to merge"))?
-        .without_times();
+    let mut whole = rest.next().ok_or_else(|| Error::new("nothing to merge"))?;
     for profile in rest {
-        whole.absorb(&profile.without_times())?;
+        whole.absorb(&profile)?;
+    }
+    if whole.samples.have_times() {
+        let mut order: Vec<usize> = (0..whole.samples.len()).collect();
+        order.sort_by_key(|row| whole.samples.get(*row).time_ns);
+        whole.samples = whole.samples.in_order(&order);
     }
     whole.check()?;
     Ok(whole)
+}
+
+/// Notes that times of samples are left out.
+fn note_times(profile: &Profile, notes: &mut Notes) {
+    if profile.samples.have_times() {
+        notes.add("merge-times", None, || {
+            "when samples were taken is left out, since the runs did not share a clock".into()
+        });
+    }
 }
 
 /// Adds up runs: the result holds the samples of all of them, and its slices say which slice came
@@ -271,11 +282,13 @@ pub fn merge(profiles: &[Profile], notes: &mut Notes) -> Result<Profile> {
     if rest.is_empty() {
         return Ok(first.clone());
     }
+    note_times(first, notes);
     let mut merged = as_runs(first, 0);
     for profile in rest {
         let run = merged.slices.runs();
         merged.absorb(&as_runs(profile, run))?;
         merge_meta(&mut merged.meta, &profile.meta, notes);
+        note_times(profile, notes);
         note_values(&first.values, &profile.values, notes);
     }
     let merged = merged.without_times().summed();
@@ -292,6 +305,10 @@ pub fn merge_without_runs(profiles: &[Profile], notes: &mut Notes) -> Result<Pro
     let (first, rest) = profiles
         .split_first()
         .ok_or_else(|| Error::new("nothing to merge"))?;
+    if rest.is_empty() {
+        return Ok(first.clone());
+    }
+    note_times(first, notes);
     let mut merged = without_slices(first).without_times().summed();
     let mut limit = 2 * merged.samples.len();
     for profile in rest {
@@ -300,6 +317,7 @@ pub fn merge_without_runs(profiles: &[Profile], notes: &mut Notes) -> Result<Pro
             false => merged.absorb(&without_slices(profile).without_times())?,
         }
         merge_meta(&mut merged.meta, &profile.meta, notes);
+        note_times(profile, notes);
         note_values(&first.values, &profile.values, notes);
         // Adding up now and then costs little and bounds the memory.
         if merged.samples.len() > limit {

@@ -26,7 +26,8 @@ impl Profile {
     }
 
     /// With every sample's thread as root frames of its stack, the process first where there are
-    /// several, instead of in a column: what formats without threads can show.
+    /// several, instead of in a column: what formats without threads can show. A stack in which a root
+    /// frame names the thread already gets no other.
     pub fn threads_to_roots(mut self) -> Profile {
         if !self.samples.have_threads() {
             return self;
@@ -38,8 +39,12 @@ impl Profile {
         let mut built: HashMap<(StackId, StackId), StackId, RandomState> = HashMap::default();
         let mut path = Vec::new();
         let mut moved = Samples::new(self.values.len());
+        let root_of = self.thread_root_of();
         for sample in self.samples.iter() {
-            let root = sample.thread.map_or(StackId::ROOT, |id| roots[id.index()]);
+            let root = match sample.thread {
+                Some(id) if root_of[sample.stack.index()] == StackId::ROOT => roots[id.index()],
+                _ => StackId::ROOT,
+            };
             let mut at = sample.stack;
             let mut place = root;
             while let Some(frame) = self.stacks.frame(at) {
@@ -112,9 +117,8 @@ impl Profile {
         self.hide(&FrameSet(named)).summed()
     }
 
-    /// How many threads the profile tells apart: threads of samples, and root frames that name one
-    /// where samples do not.
-    pub fn thread_count(&self) -> usize {
+    /// For every stack the innermost of its frames that names a thread; the root where there is none.
+    fn thread_root_of(&self) -> Vec<StackId> {
         let mut root_of = vec![StackId::ROOT; self.stacks.len()];
         for (stack, parent, frame) in self.stacks.iter() {
             root_of[stack.index()] = match self.frames.get(frame).kind {
@@ -122,6 +126,13 @@ impl Profile {
                 _ => root_of[parent.index()],
             };
         }
+        root_of
+    }
+
+    /// How many threads the profile tells apart: threads of samples, and root frames that name one
+    /// where samples do not.
+    pub fn thread_count(&self) -> usize {
+        let root_of = self.thread_root_of();
         let named = self.samples.iter().map(|sample| match sample.thread {
             Some(thread) => (true, thread.index()),
             None => (false, root_of[sample.stack.index()].index()),

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet};
 use plop_core::{
     Attribute, Attributes, Error, MAX_SCALE, Meta, Notes, Period, Place, Profile, Result, ThreadId,
     Ticks, ValueType,
@@ -54,7 +56,7 @@ pub(super) struct Header {
     /// Whether the dictionary's lines are those of definitions.
     pub(super) definition_lines: bool,
     /// Thread id, name, process id.
-    pub(super) threads: Vec<(i64, Text, i64)>,
+    pub(super) threads: Vec<ThreadRow>,
     /// File, build id, start, limit, offset.
     pub(super) mappings: Vec<(Text, Text, u64, u64, u64)>,
     pub(super) meta: Meta,
@@ -321,6 +323,35 @@ pub(super) fn push_threads(object: &mut Object, profile: &Profile, ids: &[Thread
             out.push(']');
         });
     }
+}
+
+/// Thread id, name and process id, as the header has them.
+pub(super) type ThreadRow = (i64, Text, i64);
+
+/// A text for each thread, different from all others': its name where that is enough.
+pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
+    let mut named: HashMap<&[u8], usize, RandomState> = HashMap::default();
+    for (_, Text(name), _) in rows {
+        *named.entry(name).or_default() += 1;
+    }
+    let mut taken: HashSet<Vec<u8>, RandomState> = HashSet::default();
+    (rows.iter())
+        .map(|(tid, Text(name), pid)| {
+            let mut text = name.clone();
+            if name.is_empty() {
+                text = format!("thread {tid}").into_bytes();
+            } else if named[&name[..]] > 1 {
+                text.extend_from_slice(format!(" ({tid})").as_bytes());
+            }
+            if taken.contains(&text) {
+                text.extend_from_slice(format!(" of process {pid}").as_bytes());
+            }
+            while !taken.insert(text.clone()) {
+                text.push(b'\'');
+            }
+            text
+        })
+        .collect()
 }
 
 /// The run as JSON can hold it: without keys of others' that mean something of ours, and their JSON

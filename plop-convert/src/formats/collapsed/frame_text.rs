@@ -154,8 +154,16 @@ fn last_spaced(text: &[u8]) -> Option<usize> {
 /// A file that is written without a line: a Python source, or one of Python's `<string>` and
 /// `<frozen importlib._bootstrap>`.
 fn is_bare_file(text: &[u8]) -> bool {
-    text.ends_with(b".py") || (text.starts_with(b"<") && text.ends_with(b">"))
+    let ending = memchr::memrchr(b'.', text).map(|dot| &text[dot + 1..]);
+    ending.is_some_and(|ending| SOURCES.contains(&ending))
+        || (text.starts_with(b"<") && text.ends_with(b">"))
 }
+
+/// Endings of source files.
+const SOURCES: [&[u8]; 24] = [
+    b"py", b"pyx", b"go", b"rs", b"c", b"cc", b"cpp", b"cxx", b"h", b"hpp", b"s", b"S", b"js",
+    b"mjs", b"cjs", b"ts", b"tsx", b"jsx", b"java", b"kt", b"scala", b"rb", b"php", b"cs",
+];
 
 /// A whole number as we write one: no plus sign, no zeros before it.
 fn whole_number(text: &[u8]) -> Option<i64> {
@@ -257,7 +265,8 @@ mod tests {
             "f (a.rs:1)_[j]_[i]",
             "thread (7): io",
             "f (:12)",
-            "f (lib.rs:0)",
+            "f (lib.so:0)",
+            "f (lib.rs)",
             "",
         ] {
             let mut profile = Profile::new(vec![ValueType::samples()]);

@@ -6,12 +6,10 @@
 //! changed those and kept the note, it no longer fits and is passed over.
 
 use flate2::Crc;
-use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
 use plop_core::{FrameKind, Notes, Profile, Slices, Thread, ThreadId};
 use serde_json::value::RawValue;
 
-use crate::formats::header::{self, Header};
+use crate::formats::header::{self, Header, ThreadRow};
 use crate::formats::json::{Members, Text, of};
 use crate::formats::slices;
 
@@ -39,7 +37,9 @@ pub(super) fn parse(json: &[u8], notes: &mut Notes) -> Option<Extra> {
                 extra.guard = of(raw).ok()?;
                 has_guard = true;
             }
-            "run" => extra.header = header::read(raw.get().as_bytes(), 0, notes).ok()?,
+            "run" => {
+                extra.header = header::read(raw.get().as_bytes(), 0, &mut Notes::new()).ok()?
+            }
             "thread_label" => extra.thread_label = Some(of::<Text>(raw).ok()?.0),
             "slice_label" => extra.slice_label = Some(of::<Text>(raw).ok()?.0),
             "slices" => extra.slices.0 = slices::read(raw.get().as_bytes(), None, notes).ok()?,
@@ -61,9 +61,6 @@ fn kinds(raw: &RawValue) -> Option<Vec<(FrameKind, usize)>> {
     )
 }
 
-/// Thread id, name and process id, as the header has them.
-pub(super) type ThreadRow = (i64, Text, i64);
-
 /// The threads of the header in the profile.
 pub(super) fn threads(profile: &mut Profile, rows: &[ThreadRow]) -> Vec<ThreadId> {
     (rows.iter())
@@ -74,32 +71,6 @@ pub(super) fn threads(profile: &mut Profile, rows: &[ThreadRow]) -> Vec<ThreadId
                 tid: *tid,
                 name,
             })
-        })
-        .collect()
-}
-
-/// A text for each thread, different from all others': its name where that is enough.
-pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
-    let mut named: HashMap<&[u8], usize, RandomState> = HashMap::default();
-    for (_, Text(name), _) in rows {
-        *named.entry(name).or_default() += 1;
-    }
-    let mut taken: HashSet<Vec<u8>, RandomState> = HashSet::default();
-    (rows.iter())
-        .map(|(tid, Text(name), pid)| {
-            let mut text = name.clone();
-            if name.is_empty() {
-                text = format!("thread {tid}").into_bytes();
-            } else if named[&name[..]] > 1 {
-                text.extend_from_slice(format!(" ({tid})").as_bytes());
-            }
-            if taken.contains(&text) {
-                text.extend_from_slice(format!(" of process {pid}").as_bytes());
-            }
-            while !taken.insert(text.clone()) {
-                text.push(b'\'');
-            }
-            text
         })
         .collect()
 }

@@ -15,6 +15,7 @@ use super::extra::{self, Extra};
 use super::message;
 use super::values;
 use crate::format::ReadOptions;
+use crate::formats::header;
 
 /// The name of a function that a file refers to and does not have.
 const UNKNOWN: &[u8] = b"[unknown]";
@@ -279,7 +280,7 @@ impl<'t> Builder<'t> {
         let count = profile.slices.len();
         self.labels.slice = extra.slice_label.map(|key| (key, count));
         if let Some(key) = extra.thread_label {
-            let texts = extra::thread_texts(&extra.header.threads);
+            let texts = header::thread_texts(&extra.header.threads);
             let threads = extra::threads(profile, &extra.header.threads);
             self.labels.thread = Some((key, texts.into_iter().zip(threads).collect()));
         }

@@ -582,7 +582,7 @@ fn threads(profile: &Profile) -> Threads {
             }
         }
     }
-    let rows: Vec<extra::ThreadRow> = (ids.iter())
+    let rows: Vec<header::ThreadRow> = (ids.iter())
         .map(|id| profile.threads.get(*id))
         .map(|thread| {
             let name = profile.strings.get(thread.name).to_vec();
@@ -590,7 +590,7 @@ fn threads(profile: &Profile) -> Threads {
         })
         .collect();
     let mut texts = vec![Vec::new(); profile.threads.len()];
-    for (id, text) in ids.iter().zip(extra::thread_texts(&rows)) {
+    for (id, text) in ids.iter().zip(header::thread_texts(&rows)) {
         texts[id.index()] = text;
     }
     Threads {

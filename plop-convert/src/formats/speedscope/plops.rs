@@ -33,13 +33,13 @@ enum Times {
 }
 
 /// Puts the profiles back together; `None` if the file is no longer as plop wrote it.
-pub(super) fn restore(json: &str, file: &File, notes: &mut Notes) -> Option<Vec<Profile>> {
+pub(super) fn restore(json: &str, file: &File) -> Option<Vec<Profile>> {
     let noted: Noted = serde_json::from_str(json).ok()?;
     if noted.sheets.len() != file.sheets.len() {
         return None;
     }
     let headers: Vec<Header> = (noted.profiles.iter())
-        .map(|raw| header::read(raw.get().as_bytes(), 0, notes).ok())
+        .map(|raw| header::read(raw.get().as_bytes(), 0, &mut Notes::new()).ok())
         .collect::<Option<_>>()?;
     let mut builders: Vec<Builder> = headers.into_iter().map(Builder::of).collect();
     for (n, (profile, value, thread, sign)) in noted.sheets.iter().enumerate() {

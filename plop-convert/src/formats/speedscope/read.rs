@@ -37,7 +37,7 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
         notes.add("no-samples", None, || "the file has no samples".into());
     }
     if let Some(json) = file.plop.take() {
-        if let Some(profiles) = plops::restore(&json, &file, notes) {
+        if let Some(profiles) = plops::restore(&json, &file) {
             return Ok(profiles);
         }
         notes.add("rewritten", None, || {

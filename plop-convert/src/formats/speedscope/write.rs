@@ -14,7 +14,7 @@ use plop_core::{
 
 use super::read;
 use crate::formats::header::{self, Needed};
-use crate::formats::json::{Object, push_attribute, push_list};
+use crate::formats::json::{Object, Text, push_attribute, push_list};
 use crate::formats::weight::Weight;
 
 /// Past this many bytes a buffer goes out.
@@ -110,6 +110,8 @@ struct Plan<'p> {
     groups: Vec<(Option<ThreadId>, Vec<u32>)>,
     /// The place of each frame in the list.
     frames: Vec<u32>,
+    /// What each group's thread is called.
+    thread_names: Vec<String>,
     /// Whether any value is below zero.
     has_losses: bool,
 }
@@ -154,6 +156,7 @@ impl<'p> Plan<'p> {
         }
         Plan {
             profile,
+            thread_names: thread_names(profile, &groups),
             has_losses: samples.values().iter().any(|value| *value < 0),
             samples,
             groups,
@@ -309,13 +312,8 @@ impl<'p> Plan<'p> {
         if !profile.meta.name.is_empty() {
             parts.push(profile.meta.name.clone());
         }
-        if let Some(thread) = self.groups[sheet.group].0 {
-            let thread = profile.threads.get(thread);
-            let name = profile.strings.text(thread.name);
-            parts.push(match &*name {
-                "" => format!("thread {}", thread.tid),
-                name => name.to_owned(),
-            });
+        if self.groups[sheet.group].0.is_some() {
+            parts.push(self.thread_names[sheet.group].clone());
         }
         let counts_samples = of.same_quantity(&ValueType::samples());
         if profile.values.len() > 1 || (unit(of) == "none" && !counts_samples) || parts.is_empty() {
@@ -331,6 +329,26 @@ impl<'p> Plan<'p> {
         }
         parts.join(", ")
     }
+}
+
+/// What the threads of groups are called, no two of them the same.
+fn thread_names(profile: &Profile, groups: &[(Option<ThreadId>, Vec<u32>)]) -> Vec<String> {
+    let rows: Vec<header::ThreadRow> = (groups.iter())
+        .filter_map(|(thread, _)| *thread)
+        .map(|id| profile.threads.get(id))
+        .map(|thread| {
+            let name = profile.strings.get(thread.name).to_vec();
+            (thread.tid, Text(name), thread.pid)
+        })
+        .collect();
+    let mut texts = header::thread_texts(&rows).into_iter();
+    (groups.iter())
+        .map(|(thread, _)| match thread {
+            Some(_) => texts.next().unwrap_or_default(),
+            None => Vec::new(),
+        })
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .collect()
 }
 
 /// Which frames stand in a stack that has samples.
