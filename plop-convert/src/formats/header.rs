@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use plop_core::{
     Attribute, Attributes, Error, MAX_SCALE, Meta, Notes, Period, Place, Profile, Result, ThreadId,
     Ticks, ValueType,
@@ -342,16 +344,30 @@ pub(super) fn fit(meta: &Meta, notes: &mut Notes) -> Option<Meta> {
             }
         }
     }
-    for n in 0..fitted.extra.len() {
-        let mut key = fitted.extra[n].0.clone();
-        let others = |key: &String| {
-            let mut others = fitted.extra.iter().enumerate();
-            others.any(|(m, (other, _))| m != n && other == key)
-        };
-        while ours(&key) || others(&key) {
-            key.insert_str(0, "other_");
+    let mut taken: HashMap<String, usize, RandomState> = HashMap::default();
+    for (key, _) in &fitted.extra {
+        *taken.entry_ref(key.as_str()).or_default() += 1;
+    }
+    // How often a key was renamed.
+    let mut times: HashMap<String, usize, RandomState> = HashMap::default();
+    for (key, _) in &mut fitted.extra {
+        if taken[key] == 1 && !ours(key) {
+            continue;
         }
-        fitted.extra[n].0 = key;
+        *taken.entry_ref(key.as_str()).or_default() -= 1;
+        let times = times.entry_ref(key.as_str()).or_default();
+        let other = loop {
+            *times += 1;
+            let other = match *times {
+                1 => format!("other_{key}"),
+                more => format!("other_{more}_{key}"),
+            };
+            if !ours(&other) && taken.get(&other).is_none_or(|count| *count == 0) {
+                break other;
+            }
+        };
+        taken.insert(other.clone(), 1);
+        *key = other;
     }
     (fitted != *meta).then_some(fitted)
 }
