@@ -90,15 +90,20 @@ pub(super) fn threads(profile: &mut Profile, rows: &[ThreadRow]) -> Vec<ThreadId
         .collect()
 }
 
-/// A text for each thread, different from all others': its name where that is enough.
-pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
+/// A text for each thread, different from all others': its name where that is enough. A row that is
+/// there a second time, as plop writes none, has none.
+pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Option<Vec<u8>>> {
     let mut named: HashMap<&[u8], usize, RandomState> = HashMap::default();
     for (_, Text(name), _) in rows {
         *named.entry(name).or_default() += 1;
     }
+    let mut seen: HashSet<(i64, &[u8], i64), RandomState> = HashSet::default();
     let mut taken: HashSet<Vec<u8>, RandomState> = HashSet::default();
     (rows.iter())
         .map(|(tid, Text(name), pid)| {
+            if !seen.insert((*tid, name, *pid)) {
+                return None;
+            }
             let mut text = name.clone();
             if name.is_empty() {
                 text = format!("thread {tid}").into_bytes();
@@ -111,7 +116,7 @@ pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
             while !taken.insert(text.clone()) {
                 text.push(b'\'');
             }
-            text
+            Some(text)
         })
         .collect()
 }
@@ -130,9 +135,10 @@ impl Guard {
         self.0.update(&(lines as u64).to_le_bytes());
     }
 
-    /// Takes in a line of the location.
+    /// Takes in a line of the location. Of a long name the beginning suffices, since it may be that of
+    /// every line.
     pub(super) fn line(&mut self, name: &[u8], line: i64) {
-        self.0.update(name);
+        self.0.update(&name[..name.len().min(256)]);
         self.0.update(&line.to_le_bytes());
     }
 
@@ -140,5 +146,44 @@ impl Guard {
     pub(super) fn sum(mut self, samples: usize) -> u32 {
         self.0.update(&(samples as u64).to_le_bytes());
         self.0.sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_threads_are_their_names_or_else_told_apart() {
+        let row = |name: &str, tid, pid| (tid, Text(name.into()), pid);
+        let rows = [
+            row("main", 1, 0),
+            row("", 2, 0),
+            row("pool", 3, 7),
+            row("pool", 4, 7),
+            row("pool (3)", 5, 7),
+            row("pool", 3, 7),
+        ];
+        let texts = thread_texts(&rows).into_iter().map(|text| {
+            let text = text.unwrap_or_default();
+            String::from_utf8(text).expect("the names are UTF-8")
+        });
+        assert_eq!(
+            texts.collect::<Vec<_>>(),
+            [
+                "main",
+                "thread 2",
+                "pool (3)",
+                "pool (4)",
+                "pool (3) of process 7",
+                ""
+            ]
+        );
+    }
+
+    #[test]
+    fn a_thread_that_is_there_over_and_over_takes_no_cubic_time() {
+        let rows = vec![(1, Text(b"main".to_vec()), 1); 100_000];
+        assert_eq!(thread_texts(&rows).iter().flatten().count(), 1);
     }
 }
