@@ -375,6 +375,434 @@ fn ten_million_samples_are_read() {
     }
 }
 
+/// A pprof file field by field. Numbers are fields with a key of one byte.
+#[derive(Default)]
+struct Pprof(Vec<u8>);
+
+impl Pprof {
+    fn message(&mut self, field: u8, fields: &[(u8, u64)]) -> &mut Self {
+        let mut message = Vec::new();
+        for (field, number) in fields {
+            message.push(field << 3);
+            push_varint(*number, &mut message);
+        }
+        self.bytes(field, &message)
+    }
+
+    fn bytes(&mut self, field: u8, bytes: &[u8]) -> &mut Self {
+        self.0.push(field << 3 | 2);
+        push_varint(bytes.len() as u64, &mut self.0);
+        self.0.extend_from_slice(bytes);
+        self
+    }
+}
+
+fn push_varint(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// A pprof file in which `lines` lines make one location, and `samples` samples stand in it and in
+/// another by turns.
+fn pprof_of_lines(lines: usize, samples: usize) -> Vec<u8> {
+    let mut file = Pprof::default();
+    file.message(1, &[(1, 1), (2, 1)]);
+    for id in [1, 2] {
+        let mut location = vec![8, id];
+        for line in 0..lines {
+            let mut number = Vec::new();
+            push_varint(line as u64 + 1, &mut number);
+            location.extend([0x22, 3 + number.len() as u8, 8, 1, 16]);
+            location.extend(number);
+        }
+        file.bytes(4, &location);
+    }
+    file.message(5, &[(1, 1), (2, 1)]);
+    for n in 0..samples {
+        file.message(2, &[(1, 1 + n as u64 % 2), (2, 1)]);
+    }
+    file.bytes(6, b"").bytes(6, b"f");
+    file.0
+}
+
+#[test]
+fn locations_of_many_lines_are_read_and_too_many_of_them_refused() {
+    let profiles = try_read(&pprof_of_lines(1_000_000, 10), find("pprof")).unwrap();
+    assert_eq!(profiles[0].stacks.len(), 1_000_001);
+    let message = refused(&pprof_of_lines(100_000, 100_000), "pprof");
+    assert!(message.contains("locations of many lines"), "{message}");
+}
+
+#[test]
+fn symbols_of_many_functions_in_many_stacks_are_refused() {
+    let mut text = String::from("--- symbol\n0x10 f");
+    text += &"--f".repeat(100_000);
+    text += "\n0x20 g\n---\n--- profile\nheap profile: 0: 0 [0: 0] @ heapprofile\n";
+    for n in 0..100_000 {
+        // Addresses become one less.
+        writeln!(text, "1: 8 [1: 8] @ 0x21 0x11 {:#x}", n + 0x100).unwrap();
+    }
+    let message = refused(text.as_bytes(), "pprof-legacy");
+    assert!(message.contains("symbols of many functions"), "{message}");
+}
+
+#[test]
+fn samples_without_values_reserve_no_room_for_them() {
+    let mut file = Pprof::default();
+    for _ in 0..1_000_000 {
+        file.bytes(1, b"");
+    }
+    for _ in 0..1_000_000 {
+        file.bytes(2, b"");
+    }
+    file.bytes(6, b"");
+    refused(&file.0, "pprof");
+}
+
+#[test]
+fn a_hundred_thousand_value_types_take_no_quadratic_time() {
+    let mut file = Pprof::default();
+    for n in 0..100_000 {
+        // Half of them are the same, the others are like the first one of the same renamed.
+        file.message(1, &[(1, n % 2 * (n / 2 + 2)), (2, 1)]);
+    }
+    file.bytes(6, b"").bytes(6, b"u");
+    for n in 0..50_000 {
+        file.bytes(6, format!("_{}", n + 2).as_bytes());
+    }
+    let loaded = read(&file.0, find("pprof"), &ReadOptions::default()).unwrap();
+    let profile = &loaded.profiles[0];
+    profile.check().unwrap();
+    assert_eq!(profile.values.len(), 100_000);
+    for writer in ["pprof", "plop", "speedscope"] {
+        let mut out = Vec::new();
+        let written = find(writer)
+            .unwrap()
+            .write(&loaded.profiles, &mut out, &mut Notes::new());
+        written.unwrap();
+        let back = read(&out, find(writer), &ReadOptions::default()).unwrap();
+        assert_eq!(back.profiles[0].values.len(), 100_000, "{writer}");
+    }
+}
+
+#[test]
+fn one_long_text_is_not_copied_for_every_use() {
+    let long = vec![b'x'; 1 << 20];
+    let mut comments = Pprof::default();
+    comments.message(1, &[(1, 1), (2, 1)]);
+    comments.bytes(13, &vec![1; 1_000_000]);
+    comments.bytes(6, b"").bytes(6, &long);
+    let message = refused(&comments.0, "pprof");
+    assert!(message.contains("comments of at most"), "{message}");
+    let mut types = Pprof::default();
+    for _ in 0..100_000 {
+        types.message(1, &[(1, 1), (2, 1)]);
+    }
+    types.bytes(6, b"").bytes(6, &long);
+    let message = refused(&types.0, "pprof");
+    assert!(message.contains("value types of at most"), "{message}");
+    // Each of these takes its name, its file, its labels from one string.
+    let mut uses = Pprof::default();
+    uses.message(1, &[(1, 1), (2, 1)]);
+    for id in 1..=1_000_000 {
+        let label = [8, 1, 16, 1];
+        let mut number = vec![8, 1, 24];
+        push_varint(id, &mut number);
+        let mut location = vec![];
+        push_varint(id, &mut location);
+        let mut sample = vec![10, location.len() as u8];
+        sample.extend(&location);
+        sample.extend([16, 1, 0x1a, 4]);
+        sample.extend(label);
+        sample.extend([0x1a, number.len() as u8]);
+        sample.extend(number);
+        uses.bytes(2, &sample);
+        let mut line = vec![8];
+        push_varint(id, &mut line);
+        let mut row = vec![8];
+        push_varint(id, &mut row);
+        row.extend([0x22, line.len() as u8]);
+        row.extend(line);
+        uses.bytes(4, &row);
+        uses.message(5, &[(1, id), (2, 1), (3, 1), (4, 1), (5, id)]);
+    }
+    uses.bytes(6, b"").bytes(6, &long);
+    let profiles = try_read(&uses.0, find("pprof")).unwrap();
+    assert_eq!(profiles[0].functions.len(), 1_000_000);
+    assert_eq!(profiles[0].label_sets.len(), 1_000_000);
+    let mut out = Vec::new();
+    (find("pprof")
+        .unwrap()
+        .write(&profiles, &mut out, &mut Notes::new()))
+    .unwrap();
+}
+
+#[test]
+fn sparse_ids_and_empty_strings_by_the_million_are_read() {
+    let mut file = Pprof::default();
+    file.message(1, &[(1, 1), (2, 1)]);
+    let id = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 << 63;
+    for n in 1..=1_000_000 {
+        file.message(4, &[(1, id(n)), (3, n)]);
+        file.message(2, &[(1, id(n)), (2, 1)]);
+    }
+    for _ in 0..10_000_000 {
+        file.bytes(6, b"");
+    }
+    let profiles = try_read(&file.0, find("pprof")).unwrap();
+    assert_eq!(profiles[0].frames.len(), 1_000_000);
+}
+
+#[test]
+fn a_hundred_thousand_profiles_share_a_hundred_thousand_frames() {
+    const COUNT: usize = 100_000;
+    let mut text = String::from(
+        "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\"shared\":{\"frames\":[",
+    );
+    for n in 0..COUNT {
+        write!(
+            text,
+            "{}{{\"name\":\"f{n}\"}}",
+            if n > 0 { "," } else { "" }
+        )
+        .unwrap();
+    }
+    text += "]},\"profiles\":[";
+    for n in 0..COUNT {
+        let comma = if n > 0 { "," } else { "" };
+        write!(
+            text,
+            "{comma}{{\"type\":\"sampled\",\"name\":\"Thread {n} \\\"a\\\"\",\"unit\":\"none\",\
+             \"samples\":[[{n}]],\"weights\":[1]}}"
+        )
+        .unwrap();
+    }
+    text += "]}";
+    let profiles = try_read(text.as_bytes(), None).unwrap();
+    assert_eq!(profiles.len(), COUNT);
+    assert_eq!(profiles[COUNT - 1].frames.len(), 1);
+    // Names that all of them use have an end.
+    let long = format!("\"name\":\"{}\"}}", "f".repeat(1 << 20));
+    let text = (text.replace("\"name\":\"f0\"}", &long)).replace("[[", "[[0,");
+    let message = refused(text.as_bytes(), "speedscope");
+    assert!(
+        message.contains("names that many profiles share"),
+        "{message}"
+    );
+}
+
+/// An evented file whose frames are entered one by one, a unit of time apart, and left at the end.
+fn entered(depth: usize, frame: &str) -> String {
+    let events = |kind: &'static str, open: bool| {
+        (0..depth).map(move |n| {
+            let at = if open { n } else { depth };
+            format!("{{\"type\":\"{kind}\",\"frame\":{},\"at\":{at}}}", 0)
+        })
+    };
+    let events: Vec<String> = events("O", true).chain(events("C", false)).collect();
+    let events = events
+        .join(",")
+        .replacen("\"frame\":0", &format!("\"frame\":{frame}"), 1);
+    format!(
+        "{{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\
+         \"shared\":{{\"frames\":[{{\"name\":\"f\"}}]}},\"profiles\":[{{\"type\":\"evented\",\
+         \"name\":\"p\",\"unit\":\"none\",\"startValue\":0,\"endValue\":{depth},\
+         \"events\":[{events}]}}]}}"
+    )
+}
+
+#[test]
+fn a_million_open_frames_are_read_and_one_that_is_not_there_is_refused() {
+    let profiles = try_read(entered(1_000_000, "0").as_bytes(), None).unwrap();
+    assert_eq!(profiles[0].samples.len(), 1_000_000);
+    let mut text = entered(1_000_000, "0");
+    let last = text.rfind("\"frame\":0,\"at\"").unwrap();
+    text.replace_range(last..last + 9, "\"frame\":7");
+    refused(text.as_bytes(), "speedscope");
+    // The outermost frame, under which all samples stand.
+    let text = text.replacen("\"frame\":0", "\"frame\":7", 1);
+    let message = refused(text.as_bytes(), "speedscope");
+    assert!(message.contains("profiles[0].events"), "{message}");
+}
+
+/// A speedscope file of `samples` samples with this note of plop's.
+fn noted_in_speedscope(samples: usize, plop: &str) -> String {
+    let list = |item: &str| format!("[{item}{}]", format!(",{item}").repeat(samples - 1));
+    let text = speedscope(&list("[0]"), &list("1"));
+    text.replacen("\"shared\"", &format!("\"plop\":{plop},\"shared\""), 1)
+}
+
+#[test]
+fn what_plop_notes_in_speedscope_files_is_not_believed() {
+    let many = |item: &str| format!("{item}{}", format!(",{item}").repeat(999_999));
+    let values: Vec<String> = (0..100_000).map(|n| format!("[\"v{n}\",\"\"]")).collect();
+    let values = values.join(",");
+    let times = many("0");
+    let told: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
+    for plop in [
+        format!(
+            "{{\"profiles\":[{}],\"sheets\":[[0,0,null,1]]}}",
+            many("{}")
+        ),
+        format!(
+            "{{\"profiles\":[{{}}],\"sheets\":[{}]}}",
+            many("[0,0,null,1]")
+        ),
+        format!("{{\"profiles\":[{{}}],\"sheets\":[[0,0,null,1]],\"times\":[[{times}]]}}"),
+        // Each sample is one of its own, with room for all values.
+        format!(
+            "{{\"profiles\":[{{\"values\":[{values}]}}],\"sheets\":[[0,0,null,1]],\
+             \"times\":[[{}]]}}",
+            told.join(",")
+        ),
+    ] {
+        let text = noted_in_speedscope(100_000, &plop);
+        let loaded = read(text.as_bytes(), None, &ReadOptions::default()).unwrap();
+        assert_eq!(loaded.notes.count("rewritten"), 1);
+        assert_eq!(loaded.profiles[0].total(0), 100_000);
+    }
+}
+
+/// A `.plop` file with this header.
+fn with_header(header: &str) -> String {
+    format!("# plop 2 {header}\n{{}}\n")
+}
+
+#[test]
+fn headers_with_the_same_key_over_and_over_take_no_quadratic_time() {
+    let members = (0..100_000).map(|n| format!("\"k\":{n},\"name\":\"\",\"other_k{n}\":1"));
+    let header = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+    let profiles = try_read(with_header(&header).as_bytes(), find("plop")).unwrap();
+    for format in ["plop", "pprof", "speedscope"] {
+        let format = find(format).unwrap();
+        let mut out = Vec::new();
+        (format.write(&profiles, &mut out, &mut Notes::new())).unwrap();
+        let back = try_read(&out, Some(format)).unwrap();
+        assert_eq!(back[0].meta.extra.len(), 200_000, "{}", format.name);
+    }
+}
+
+#[test]
+fn slices_take_no_quadratic_time_and_names_of_counters_no_memory_without_end() {
+    let slices = |counters: &[(String, usize)]| {
+        let column = |n: usize| format!("[{}]", vec!["1"; n].join(","));
+        let work = counters
+            .iter()
+            .map(|(name, n)| format!("\"{name}\":{}", column(*n)));
+        let work = work.collect::<Vec<_>>().join(",");
+        let run = vec!["0"; 100_000].join(",");
+        with_header("") + &format!("# slices {{\"run\":[{run}],\"work\":{{{work}}}}}\n")
+    };
+    let empty: Vec<_> = (0..100_000).map(|n| (format!("c{n}"), 0)).collect();
+    let profiles = try_read(slices(&empty).as_bytes(), find("plop")).unwrap();
+    assert_eq!(profiles[0].slices.len(), 100_000);
+    let long = slices(&[("c".repeat(1 << 20), 100_000)]);
+    let message = refused(long.as_bytes(), "plop");
+    assert!(message.contains("names of work counters"), "{message}");
+    // As many counters as slices, and all of them told.
+    let row = format!("[{}]", vec!["1"; 3000].join(","));
+    let work: Vec<_> = (0..3000)
+        .map(|n| format!("\"counter {n:5}\":{row}"))
+        .collect();
+    let text = with_header("") + &format!("# slices {{\"work\":{{{}}}}}\n", work.join(","));
+    let profiles = try_read(text.as_bytes(), find("plop")).unwrap();
+    let mut out = Vec::new();
+    (find("plop")
+        .unwrap()
+        .write(&profiles, &mut out, &mut Notes::new()))
+    .unwrap();
+    let back = try_read(&out, find("plop")).unwrap();
+    assert_eq!(back[0].slices, profiles[0].slices);
+}
+
+#[test]
+fn a_million_addresses_are_found_in_a_hundred_thousand_binaries() {
+    let mut text = String::from("heap profile: 0: 0 [0: 0] @ heapprofile\n");
+    for n in 0..1_000_000u64 {
+        writeln!(text, "1: 8 [1: 8] @ {:#x}", 0x10_0001 + n * 0x1_0000).unwrap();
+    }
+    text += "MAPPED_LIBRARIES:\n";
+    for n in (0..100_000u64).rev() {
+        let start = 0x10_0000 + n * 0x8_0000;
+        let end = start + 0x1_0000;
+        writeln!(text, "{start:x}-{end:x} r-xp 00000000 0:0 0 /lib/{n}.so").unwrap();
+    }
+    let profiles = try_read(text.as_bytes(), None).unwrap();
+    let profile = &profiles[0];
+    assert_eq!(profile.frames.len(), 1_000_000);
+    // One address in eight lies in one of them, the others in the region of everything.
+    let everything = profile
+        .mappings
+        .iter()
+        .find(|(_, of)| of.limit == u64::MAX)
+        .unwrap();
+    let mapped = profile
+        .frames
+        .iter()
+        .filter(|(_, frame)| frame.mapping != Some(everything.0));
+    assert_eq!((mapped.count(), profile.mappings.len()), (100_000, 100_001));
+}
+
+#[test]
+fn names_that_stand_for_long_texts_have_an_end() {
+    let mut text = String::from("heap profile: 0: 0 [0: 0] @ heapprofile\nMAPPED_LIBRARIES:\n");
+    writeln!(text, "a=/{}", "x".repeat(60_000)).unwrap();
+    for n in 0..1_000_000 {
+        writeln!(text, "{:x}-{:x} $a", 2 * n, 2 * n + 1).unwrap();
+    }
+    let loaded = read(text.as_bytes(), None, &ReadOptions::default()).unwrap();
+    assert!(loaded.notes.count("bad-line") > 900_000);
+}
+
+#[test]
+fn threads_by_the_hundred_thousand_go_through_every_format() {
+    let mut text = String::new();
+    for n in 0..100_000 {
+        writeln!(text, "P1;T0:{};a.py:f:1 1", n + 1).unwrap();
+    }
+    let text = format!("# austin: 3.7.0\n# interval: 1\n# mode: wall\n\n{text}");
+    let profiles = try_read(text.as_bytes(), find("austin")).unwrap();
+    assert_eq!(profiles[0].threads.len(), 100_000);
+    for format in ["pprof", "speedscope", "plop"] {
+        let format = find(format).unwrap();
+        let mut out = Vec::new();
+        (format.write(&profiles, &mut out, &mut Notes::new())).unwrap();
+        let back = try_read(&out, Some(format)).unwrap();
+        assert_eq!(back[0].threads.len(), 100_000, "{}", format.name);
+    }
+}
+
+#[test]
+fn labels_named_like_those_of_plop_take_no_quadratic_time() {
+    let mut file = Pprof::default();
+    file.message(1, &[(1, 1), (2, 1)])
+        .message(4, &[(1, 1), (3, 1)]);
+    for n in 0..1_000_000u64 {
+        let mut label = vec![8];
+        push_varint(2 + n % 4000, &mut label);
+        label.push(24);
+        push_varint(n, &mut label);
+        let mut sample = vec![10, 1, 1, 18, 1, 1, 26, label.len() as u8];
+        sample.extend(label);
+        file.bytes(2, &sample);
+    }
+    file.bytes(6, b"").bytes(6, b"x");
+    for n in 0..4000 {
+        file.bytes(6, format!("thread{}", "_".repeat(n)).as_bytes());
+    }
+    let profiles = try_read(&file.0, find("pprof")).unwrap();
+    let mut out = Vec::new();
+    (find("pprof")
+        .unwrap()
+        .write(&profiles, &mut out, &mut Notes::new()))
+    .unwrap();
+    let back = read(&out, None, &ReadOptions::default()).unwrap();
+    assert_eq!(back.profiles[0].samples.len(), 1_000_000);
+}
+
 /// A check sum that fits and counts that do not, in plop's own note.
 #[test]
 fn what_plop_notes_in_pprof_files_is_not_believed() {

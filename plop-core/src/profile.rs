@@ -1,5 +1,8 @@
 //! The profile: its tables, and the invariants that hold between them.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
+
 use crate::{
     Error, Frame, FrameId, Frames, Function, Functions, LabelSets, LabelValue, Mappings, Meta,
     Result, Samples, Slices, Stacks, StrId, Strings, Threads, ValueType, meta::MAX_RUN,
@@ -192,11 +195,9 @@ impl Profile {
                 self.samples.stride()
             )));
         }
-        for (n, value) in self.values.iter().enumerate() {
-            if self.values[..n]
-                .iter()
-                .any(|other| other.same_quantity(value))
-            {
+        let mut seen: HashSet<(&str, &str), RandomState> = HashSet::default();
+        for value in &self.values {
+            if !seen.insert((&value.kind, &value.unit)) {
                 return Err(Error::new(format!(
                     "two values are called {}/{}",
                     value.kind, value.unit

@@ -4,6 +4,9 @@
 //! profile. Which frames are meant is decided once for each distinct frame, as a [`FrameSet`]; how
 //! names are matched (regular expressions, globs) is the caller's business.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
 use crate::{
     Error, Frame, FrameId, Function, LabelSetId, LabelValue, Profile, Result, Sample, Slice,
     SliceId, StackId, StrId,
@@ -142,8 +145,10 @@ impl Profile {
             (slices.iter()).try_fold(0i64, |sum, slice| Some(sum.saturating_add(counter(slice)?)))
         };
         let mut work: Vec<(String, i64)> = Vec::new();
+        let mut places: HashMap<&str, usize, RandomState> = HashMap::default();
         for (counter, amount) in slices.iter().flat_map(|slice| &slice.work) {
-            match work.iter_mut().find(|(name, _)| name == counter) {
+            let place = *places.entry(counter).or_insert(work.len());
+            match work.get_mut(place) {
                 Some((_, total)) => *total = total.saturating_add(*amount),
                 None => work.push((counter.clone(), *amount)),
             }

@@ -328,15 +328,20 @@ pub(super) fn push_threads(object: &mut Object, profile: &Profile, ids: &[Thread
 /// Thread id, name and process id, as the header has them.
 pub(super) type ThreadRow = (i64, Text, i64);
 
-/// A text for each thread, different from all others': its name where that is enough.
-pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
+/// A text for each thread, different from all others': its name where that is enough. A row that is
+/// there a second time, as plop writes none, has none.
+pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Option<Vec<u8>>> {
     let mut named: HashMap<&[u8], usize, RandomState> = HashMap::default();
     for (_, Text(name), _) in rows {
         *named.entry(name).or_default() += 1;
     }
+    let mut seen: HashSet<(i64, &[u8], i64), RandomState> = HashSet::default();
     let mut taken: HashSet<Vec<u8>, RandomState> = HashSet::default();
     (rows.iter())
         .map(|(tid, Text(name), pid)| {
+            if !seen.insert((*tid, name, *pid)) {
+                return None;
+            }
             let mut text = name.clone();
             if name.is_empty() {
                 text = format!("thread {tid}").into_bytes();
@@ -349,7 +354,7 @@ pub(super) fn thread_texts(rows: &[ThreadRow]) -> Vec<Vec<u8>> {
             while !taken.insert(text.clone()) {
                 text.push(b'\'');
             }
-            text
+            Some(text)
         })
         .collect()
 }
@@ -373,16 +378,30 @@ pub(super) fn fit(meta: &Meta, notes: &mut Notes) -> Option<Meta> {
             }
         }
     }
-    for n in 0..fitted.extra.len() {
-        let mut key = fitted.extra[n].0.clone();
-        let others = |key: &String| {
-            let mut others = fitted.extra.iter().enumerate();
-            others.any(|(m, (other, _))| m != n && other == key)
-        };
-        while ours(&key) || others(&key) {
-            key.insert_str(0, "other_");
+    let mut taken: HashMap<String, usize, RandomState> = HashMap::default();
+    for (key, _) in &fitted.extra {
+        *taken.entry_ref(key.as_str()).or_default() += 1;
+    }
+    // How often a key was renamed.
+    let mut times: HashMap<String, usize, RandomState> = HashMap::default();
+    for (key, _) in &mut fitted.extra {
+        if taken[key] == 1 && !ours(key) {
+            continue;
         }
-        fitted.extra[n].0 = key;
+        *taken.entry_ref(key.as_str()).or_default() -= 1;
+        let times = times.entry_ref(key.as_str()).or_default();
+        let other = loop {
+            *times += 1;
+            let other = match *times {
+                1 => format!("other_{key}"),
+                more => format!("other_{more}_{key}"),
+            };
+            if !ours(&other) && taken.get(&other).is_none_or(|count| *count == 0) {
+                break other;
+            }
+        };
+        taken.insert(other.clone(), 1);
+        *key = other;
     }
     (fitted != *meta).then_some(fitted)
 }
@@ -431,4 +450,43 @@ pub(super) fn unknown_member(place: Option<&Place>, notes: &mut Notes) {
     notes.add("unknown-member", place.cloned(), || {
         "members of #f and slices that this version does not know were passed over".into()
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_threads_are_their_names_or_else_told_apart() {
+        let row = |name: &str, tid, pid| (tid, Text(name.into()), pid);
+        let rows = [
+            row("main", 1, 0),
+            row("", 2, 0),
+            row("pool", 3, 7),
+            row("pool", 4, 7),
+            row("pool (3)", 5, 7),
+            row("pool", 3, 7),
+        ];
+        let texts = thread_texts(&rows).into_iter().map(|text| {
+            let text = text.unwrap_or_default();
+            String::from_utf8(text).expect("the names are UTF-8")
+        });
+        assert_eq!(
+            texts.collect::<Vec<_>>(),
+            [
+                "main",
+                "thread 2",
+                "pool (3)",
+                "pool (4)",
+                "pool (3) of process 7",
+                ""
+            ]
+        );
+    }
+
+    #[test]
+    fn a_thread_that_is_there_over_and_over_takes_no_cubic_time() {
+        let rows = vec![(1, Text(b"main".to_vec()), 1); 100_000];
+        assert_eq!(thread_texts(&rows).iter().flatten().count(), 1);
+    }
 }

@@ -174,7 +174,7 @@ fn profile<'t>(
             maps::read(lines, notes)
         }
     };
-    let mut profile = recorded.into_profile(regions, notes);
+    let mut profile = recorded.into_profile(regions, notes)?;
     if let Some(binary) = binary {
         let path = String::from_utf8_lossy(binary).into_owned();
         (profile.meta.extra).push(("binary".into(), Attribute::Text(path)));

@@ -1,9 +1,14 @@
 //! Slices as JSON: an object of columns, one number for each slice.
 
+use std::collections::BTreeMap;
+
 use plop_core::{Error, Notes, Place, Result, Slice, Slices};
 
 use super::header::unknown_member;
 use super::json::{Members, Object, of, plain, push_list};
+
+/// The names of counters take no more memory than this, and 64 times what their JSON takes.
+const MAX_NAMES: usize = 16 << 20;
 
 /// The slices as columns; `{}` when there is none.
 pub(super) fn write(slices: &Slices) -> String {
@@ -40,19 +45,22 @@ pub(super) fn write(slices: &Slices) -> String {
             });
         }
     }
-    let mut work: Vec<&str> = Vec::new();
-    for (counter, _) in slices.iter().flat_map(|slice| &slice.work) {
-        if !work.contains(&counter.as_str()) {
-            work.push(counter);
+    let mut work: BTreeMap<&str, Vec<(usize, i64)>> = BTreeMap::new();
+    for (n, slice) in slices.iter().enumerate() {
+        for (counter, amount) in &slice.work {
+            let column = work.entry(counter).or_default();
+            if column.last().is_none_or(|(last, _)| *last < n) {
+                column.push((n, *amount));
+            }
         }
     }
-    work.sort_unstable();
     if !work.is_empty() {
         let mut members = Object::open(object.key("work"));
-        for counter in work {
-            push_list(slices, members.key(counter), |slice, out| {
-                let amount = slice.work.iter().find(|(name, _)| name == counter);
-                push_number(amount.map(|(_, amount)| *amount), out);
+        for (counter, column) in work {
+            let mut column = column.into_iter().peekable();
+            push_list(0..slices.len(), members.key(counter), |n, out| {
+                let amount = column.next_if(|(of, _)| *of == n);
+                push_number(amount.map(|(_, amount)| amount), out);
             });
         }
         members.close();
@@ -113,6 +121,14 @@ pub(super) fn read(json: &[u8], place: Option<&Place>, notes: &mut Notes) -> Res
         return Err(Error::new(format!(
             "slices: one column has {short} numbers, another {count}"
         )));
+    }
+    work.retain(|(_, column)| !column.is_empty());
+    // Every slice has its own copy of the names.
+    let names = (work.iter()).map(|(counter, column)| counter.len().saturating_mul(column.len()));
+    if names.fold(0, usize::saturating_add) > MAX_NAMES + 64 * json.len() {
+        return Err(Error::new(
+            "slices: names of work counters are too long for so many slices",
+        ));
     }
     let at = |column: &Column, n: usize| column.get(n).copied().flatten();
     Ok((0..count)

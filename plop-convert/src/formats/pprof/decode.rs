@@ -172,6 +172,39 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    /// That some strings, each of which is to be copied, are not much more than the file: they may all
+    /// be the same one.
+    pub(super) fn check_size(
+        &self,
+        mut indexes: impl Iterator<Item = i64>,
+        what: &str,
+    ) -> Result<()> {
+        let room = (16 << 20) + 8 * self.input.len();
+        let length = |index: i64| Some(self.strings.get(usize::try_from(index).ok()?)?.len());
+        let left = indexes.try_fold(room, |left, index| {
+            left.checked_sub(length(index).unwrap_or(0))
+        });
+        match left {
+            Some(_) => Ok(()),
+            None => Err(Error::expected(
+                &format!("{what} of at most {room} bytes"),
+                "one long text many times over",
+            )),
+        }
+    }
+
+    /// How many samples can have a number for each value type.
+    pub(super) fn most_samples(&self) -> usize {
+        self.sample_count
+            .min(self.input.len() / self.sample_types.len().max(1))
+    }
+
+    /// How many frames stacks may have together that stand in one location with others. Few locations
+    /// with many lines, named by many samples, would fill any memory.
+    pub(super) fn most_inlined(&self) -> usize {
+        (16 << 20) + 8 * self.input.len()
+    }
+
     /// A string of the table; what for is said by `what`.
     pub(super) fn string(&self, index: i64, what: &str) -> Result<&'a [u8]> {
         let found = usize::try_from(index)

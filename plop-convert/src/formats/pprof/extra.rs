@@ -89,9 +89,10 @@ impl Guard {
         self.0.update(&(lines as u64).to_le_bytes());
     }
 
-    /// Takes in a line of the location.
+    /// Takes in a line of the location. Of a long name the beginning suffices, since it may be that of
+    /// every line.
     pub(super) fn line(&mut self, name: &[u8], line: i64) {
-        self.0.update(name);
+        self.0.update(&name[..name.len().min(256)]);
         self.0.update(&line.to_le_bytes());
     }
 

@@ -6,8 +6,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use plop_core::{
     Error, Frame, FrameId, FrameKind, Function, FunctionId, LabelSet, LabelSetId, LabelValue,
-    Mapping, MappingId, Notes, Period, Place, Profile, Result, Sample, SliceId, StackId, ThreadId,
-    ValueType,
+    Mapping, MappingId, Notes, Period, Place, Profile, Result, Sample, SliceId, StackId, StrId,
+    ThreadId, ValueType,
 };
 
 use super::decode::{Location, Tables, at};
@@ -93,6 +93,7 @@ fn read_meta(profile: &mut Profile, tables: &Tables, notes: &mut Notes) -> Resul
             every: tables.period,
         });
     }
+    tables.check_size(tables.comments.iter().copied(), "comments")?;
     for comment in &tables.comments {
         meta.comments
             .push(text(tables, *comment, "a comment", notes)?);
@@ -159,6 +160,8 @@ struct Builder<'t> {
     /// By the id of a location: its frame, where it has just one and was used before.
     single: Vec<u32>,
     frames: Vec<FrameId>,
+    /// The strings that were used before; a long one is not to be looked up for every use.
+    string_ids: Vec<Option<StrId>>,
     function_ids: Vec<Option<FunctionId>>,
     mapping_ids: Vec<Option<Option<MappingId>>>,
     unknown: Option<FunctionId>,
@@ -177,6 +180,15 @@ struct Labels {
     thread: Option<(Vec<u8>, ThreadsByText)>,
     /// The label by which plop names the slice, and how many slices there are.
     slice: Option<(Vec<u8>, usize)>,
+    /// What keys with texts mean that were met before.
+    meanings: HashMap<(i64, i64), Meaning, RandomState>,
+}
+
+/// What a label means besides itself.
+struct Meaning {
+    thread: Option<ThreadId>,
+    /// Of how many slices its number may name one.
+    slices: usize,
 }
 
 type ThreadsByText = HashMap<Vec<u8>, ThreadId, RandomState>;
@@ -233,6 +245,7 @@ impl<'t> Builder<'t> {
                 Rows::Sparse(_) => Vec::new(),
             },
             frames: Vec::new(),
+            string_ids: vec![None; tables.strings.len()],
             function_ids: vec![None; tables.functions.len()],
             mapping_ids: vec![None; tables.mappings.len()],
             unknown: None,
@@ -282,7 +295,9 @@ impl<'t> Builder<'t> {
         if let Some(key) = extra.thread_label {
             let texts = header::thread_texts(&extra.header.threads);
             let threads = extra::threads(profile, &extra.header.threads);
-            self.labels.thread = Some((key, texts.into_iter().zip(threads).collect()));
+            let texts = texts.into_iter().zip(threads);
+            let texts = texts.filter_map(|(text, thread)| Some((text?, thread)));
+            self.labels.thread = Some((key, texts.collect()));
         }
         let mut lines = 0;
         self.kinds_of = (self.tables.locations.iter())
@@ -312,7 +327,8 @@ impl<'t> Builder<'t> {
     fn samples(&mut self, notes: &mut Notes) -> Result<()> {
         let tables = self.tables;
         let stride = tables.sample_types.len();
-        self.profile.samples.reserve(tables.sample_count);
+        self.profile.samples.reserve(tables.most_samples());
+        let mut inlined_left = tables.most_inlined();
         // The locations of the sample before, from the root, and how far each led. Neighbours often
         // share their callers.
         let mut path: Vec<(u64, StackId)> = Vec::new();
@@ -336,7 +352,13 @@ impl<'t> Builder<'t> {
                         stack = self.profile.stacks.push(stack, frame);
                     }
                     _ => {
-                        for frame in self.location(*id, notes).map_err(at(place))? {
+                        let frames = self.location(*id, notes).map_err(at(place))?;
+                        inlined_left = (inlined_left.checked_sub(frames.len() - 1))
+                            .ok_or_else(|| {
+                                Error::new("locations of many lines stand in too many stacks")
+                            })
+                            .map_err(at(place))?;
+                        for frame in frames {
                             stack = self.profile.stacks.push(stack, self.frames[frame]);
                         }
                     }
@@ -416,6 +438,15 @@ impl<'t> Builder<'t> {
         Ok(stretch)
     }
 
+    /// The id of a string of the file.
+    fn string(&mut self, index: i64, what: &str) -> Result<StrId> {
+        let text = self.tables.string(index, what)?;
+        let Some(known) = self.string_ids.get_mut(index as usize) else {
+            return Ok(StrId::EMPTY);
+        };
+        Ok(*known.get_or_insert_with(|| self.profile.strings.intern(text)))
+    }
+
     fn function(&mut self, id: u64, notes: &mut Notes) -> Result<FunctionId> {
         let Some(row) = self.functions.get(id) else {
             notes.add("no-function", None, || {
@@ -431,22 +462,17 @@ impl<'t> Builder<'t> {
             return Ok(known);
         }
         let of = self.tables.functions[row];
-        let name = self.tables.string(of.name, "a function")?;
-        let system_name = self.tables.string(of.system_name, "a function")?;
-        let file = self.tables.string(of.filename, "a source file")?;
-        let name = match (name, system_name) {
-            (b"", b"") | (_, b"") => name,
-            (b"", system_name) => {
-                notes.add("no-name", None, || super::NO_NAME.into());
-                system_name
-            }
-            (name, _) => name,
-        };
-        let strings = &mut self.profile.strings;
+        let name = self.string(of.name, "a function")?;
+        let system_name = self.string(of.system_name, "a function")?;
+        let file = self.string(of.filename, "a source file")?;
+        let nameless = name == StrId::EMPTY && system_name != StrId::EMPTY;
+        if nameless {
+            notes.add("no-name", None, || super::NO_NAME.into());
+        }
         let function = Function {
-            name: strings.intern(name),
-            system_name: strings.intern(system_name),
-            file: strings.intern(file),
+            name: if nameless { system_name } else { name },
+            system_name,
+            file,
             start_line: of.start_line,
         };
         let id = self.profile.functions.intern(function);
@@ -468,11 +494,9 @@ impl<'t> Builder<'t> {
             return Ok(known);
         }
         let of = self.tables.mappings[row];
-        let file = self.tables.string(of.filename, "a binary")?;
-        let build_id = self.tables.string(of.build_id, "a build id")?;
         let mapping = Mapping {
-            file: self.profile.strings.intern(file),
-            build_id: self.profile.strings.intern(build_id),
+            file: self.string(of.filename, "a binary")?,
+            build_id: self.string(of.build_id, "a build id")?,
             start: of.memory_start,
             limit: of.memory_limit,
             offset: of.file_offset,
@@ -495,18 +519,23 @@ impl<'t> Builder<'t> {
         for label in labels {
             let key = self.tables.string(label.key, "a label")?;
             let value = self.tables.string(label.str, "a label")?;
-            let unit = self.tables.string(label.num_unit, "a label's unit")?;
+            self.tables.string(label.num_unit, "a label's unit")?;
             let is_text = label.str != 0;
-            let thread = (self.labels.thread.as_ref())
-                .filter(|(of, _)| is_text && of == key)
-                .and_then(|(_, threads)| threads.get(value));
-            if let Some(thread) = thread {
-                marks.thread = Some(*thread);
+            let meaning = (self.labels.meanings)
+                .entry((label.key, label.str))
+                .or_insert_with(|| Meaning {
+                    thread: (self.labels.thread.as_ref())
+                        .filter(|(of, _)| is_text && of == key)
+                        .and_then(|(_, threads)| threads.get(value).copied()),
+                    slices: (self.labels.slice.as_ref())
+                        .filter(|(of, _)| !is_text && of == key)
+                        .map_or(0, |(_, count)| *count),
+                });
+            if meaning.thread.is_some() {
+                marks.thread = meaning.thread;
                 continue;
             }
-            let slices = (self.labels.slice.as_ref())
-                .filter(|(of, _)| !is_text && of == key)
-                .map_or(0, |(_, count)| *count);
+            let slices = meaning.slices;
             if let Some(slice) = usize::try_from(label.num).ok().filter(|n| *n < slices) {
                 marks.slice = Some(SliceId::new(slice));
                 continue;
@@ -516,12 +545,13 @@ impl<'t> Builder<'t> {
                     "labels that have text and a number keep the text".into()
                 });
             }
-            let strings = &mut self.profile.strings;
             let value = match is_text {
-                true => LabelValue::Text(strings.intern(value)),
-                false => LabelValue::Number(label.num, strings.intern(unit)),
+                true => LabelValue::Text(self.string(label.str, "a label")?),
+                false => {
+                    LabelValue::Number(label.num, self.string(label.num_unit, "a label's unit")?)
+                }
             };
-            set.push((strings.intern(key), value));
+            set.push((self.string(label.key, "a label")?, value));
         }
         marks.labels = (!set.is_empty()).then(|| self.profile.label_sets.intern(set));
         self.labels.known.insert(labels.to_vec(), marks);

@@ -1,5 +1,7 @@
 //! Value types in pprof files: whole numbers only, so that decimal places go into the unit.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use plop_core::{Notes, Profile, Result, ValueType, nanoseconds_in};
 
 use super::decode::Tables;
@@ -20,6 +22,10 @@ pub(super) fn text(bytes: &[u8], notes: &mut Notes) -> String {
 /// The value types of a file.
 pub(super) fn read(tables: &Tables, notes: &mut Notes) -> Result<Vec<ValueType>> {
     let mut types: Vec<ValueType> = Vec::new();
+    tables.check_size(
+        tables.sample_types.iter().flat_map(|of| [of.kind, of.unit]),
+        "value types",
+    )?;
     for of in &tables.sample_types {
         let kind = text(tables.string(of.kind, "a value type")?, notes);
         let unit = text(tables.string(of.unit, "a value type")?, notes);
@@ -40,14 +46,22 @@ pub(super) fn read(tables: &Tables, notes: &mut Notes) -> Result<Vec<ValueType>>
 /// were any.
 fn rename_twins(types: &mut [ValueType]) -> bool {
     let mut renamed = false;
-    for n in 1..types.len() {
-        let plain = types[n].kind.clone();
-        let mut number = 2;
-        while (types[..n].iter()).any(|other| other.same_quantity(&types[n])) {
-            types[n].kind = format!("{plain}_{number}");
+    // What there is, and the number to try next where there is another of it.
+    let mut known: HashMap<(String, String), u64, RandomState> = HashMap::default();
+    for value in types {
+        let plain = (value.kind.clone(), value.unit.clone());
+        let mut number = known.get(&plain).copied().unwrap_or(2);
+        let mut twin = plain.clone();
+        while known.contains_key(&twin) {
+            twin.0 = format!("{}_{number}", plain.0);
             number += 1;
-            renamed = true;
         }
+        if twin != plain {
+            renamed = true;
+            value.kind.clone_from(&twin.0);
+            known.insert(plain, number);
+        }
+        known.insert(twin, 2);
     }
     renamed
 }

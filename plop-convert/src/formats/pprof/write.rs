@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder};
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use plop_core::{
     Frame, FrameId, FrameKind, FunctionId, LabelSetId, LabelValue, MappingId, Profile, Sample,
     StackId, StrId, Strings, ThreadId,
@@ -57,9 +57,19 @@ struct Table {
     /// 1 where the second string is empty, too: a label whose text is empty needs one that is not
     /// string 0.
     shift: usize,
+    /// The profile's strings that are there already; a long one is not to be looked up for every use.
+    known: Vec<i64>,
 }
 
 impl Table {
+    /// The index of a string of the profile.
+    fn of(&mut self, profile: &Profile, id: StrId) -> i64 {
+        if self.known[id.index()] == 0 {
+            self.known[id.index()] = self.index(profile.strings.get(id));
+        }
+        self.known[id.index()]
+    }
+
     fn index(&mut self, text: &[u8]) -> i64 {
         match self.strings.intern(text).index() {
             0 => 0,
@@ -162,6 +172,8 @@ struct Threads {
     ids: Vec<ThreadId>,
     /// What the label of each says, by row of the profile's table.
     texts: Vec<Vec<u8>>,
+    /// Those labels that were written already.
+    labels: Vec<Option<Label>>,
     label: Vec<u8>,
 }
 
@@ -174,6 +186,7 @@ impl<'p> Writer<'p> {
             strings: Table {
                 strings: Strings::new(),
                 shift: usize::from(empty_text),
+                known: vec![0; profile.strings.len()],
             },
             functions: Numbers::new(profile.functions.len()),
             mappings: Numbers::new(profile.mappings.len()),
@@ -290,11 +303,12 @@ impl<'p> Writer<'p> {
             labels.extend(self.labels[set.index()].iter().flatten());
         }
         if let Some(thread) = sample.thread {
-            labels.push(Label {
+            let known = &mut self.threads.labels[thread.index()];
+            labels.push(*known.get_or_insert_with(|| Label {
                 key: self.strings.index(&self.threads.label),
                 str: self.strings.index(&self.threads.texts[thread.index()]),
                 ..Label::default()
-            });
+            }));
         }
         if let Some(slice) = sample.slice {
             labels.push(Label {
@@ -309,10 +323,9 @@ impl<'p> Writer<'p> {
 
     fn label_set(&mut self, id: LabelSetId) -> Vec<Label> {
         let profile = self.profile;
-        let text = |id: StrId| profile.strings.get(id);
         (profile.label_sets.get(id).iter())
             .map(|(key, value)| {
-                let key = self.strings.index(text(*key));
+                let key = self.strings.of(profile, *key);
                 match *value {
                     LabelValue::Text(StrId::EMPTY) => Label {
                         key,
@@ -321,13 +334,13 @@ impl<'p> Writer<'p> {
                     },
                     LabelValue::Text(value) => Label {
                         key,
-                        str: self.strings.index(text(value)),
+                        str: self.strings.of(profile, value),
                         ..Label::default()
                     },
                     LabelValue::Number(num, unit) => Label {
                         key,
                         num,
-                        num_unit: self.strings.index(text(unit)),
+                        num_unit: self.strings.of(profile, unit),
                         ..Label::default()
                     },
                 }
@@ -396,7 +409,7 @@ impl<'p> Writer<'p> {
             .enumerate()
         {
             let function = profile.functions.get(FunctionId::new(row));
-            let mut text = |id: StrId| self.strings.index(profile.strings.get(id));
+            let mut text = |id: StrId| self.strings.of(profile, id);
             let function = Function {
                 id: n as u64 + 1,
                 name: text(function.name),
@@ -417,8 +430,8 @@ impl<'p> Writer<'p> {
             memory_start: of.start,
             memory_limit: of.limit,
             file_offset: of.offset,
-            filename: self.strings.index(profile.strings.get(of.file)),
-            build_id: self.strings.index(profile.strings.get(of.build_id)),
+            filename: self.strings.of(profile, of.file),
+            build_id: self.strings.of(profile, of.build_id),
             ..Mapping::default()
         };
         match has_lines {
@@ -591,9 +604,10 @@ fn threads(profile: &Profile) -> Threads {
         .collect();
     let mut texts = vec![Vec::new(); profile.threads.len()];
     for (id, text) in ids.iter().zip(header::thread_texts(&rows)) {
-        texts[id.index()] = text;
+        texts[id.index()] = text.unwrap_or_default();
     }
     Threads {
+        labels: vec![None; texts.len()],
         ids,
         texts,
         label: free_label(profile, b"thread"),
@@ -602,12 +616,13 @@ fn threads(profile: &Profile) -> Threads {
 
 /// A key that no label of the profile has.
 fn free_label(profile: &Profile, wanted: &[u8]) -> Vec<u8> {
+    let keys = (profile.label_sets.iter()).flat_map(|(_, set)| set.iter().map(|(key, _)| *key));
+    let taken: HashSet<StrId, RandomState> = keys.collect();
+    let taken: HashSet<&[u8], RandomState> = (taken.iter())
+        .map(|key| profile.strings.get(*key))
+        .collect();
     let mut key = wanted.to_vec();
-    let is_taken = |key: &[u8]| {
-        let mut sets = profile.label_sets.iter();
-        sets.any(|(_, set)| set.iter().any(|(of, _)| profile.strings.get(*of) == key))
-    };
-    while is_taken(&key) {
+    while taken.contains(&key[..]) {
         key.push(b'_');
     }
     key

@@ -2,6 +2,7 @@
 //! `/proc/self/maps`, and in which of them each address lies.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
@@ -21,20 +22,13 @@ pub(super) struct Region {
     pub(super) build_id: Vec<u8>,
 }
 
-/// More executable pieces than this no real process has; finding addresses takes time for each.
-const MAX_REGIONS: usize = 10_000;
-
 /// Where Linux put programs that are not position-independent.
 const USUAL_START: u64 = 0x40_0000;
 
 impl Region {
-    fn holds(&self, address: u64) -> bool {
-        self.start <= address && address < self.limit
-    }
-
-    /// Whether an address lies in the part of the file before this piece.
-    fn would_hold(&self, address: u64) -> bool {
-        self.offset != 0 && self.start.wrapping_sub(self.offset) <= address && address < self.start
+    /// The part of the file before this piece.
+    fn before(&self) -> Range<u64> {
+        self.start.wrapping_sub(self.offset)..self.start
     }
 
     /// Takes the part of the file before this piece in.
@@ -107,16 +101,10 @@ pub(super) fn read(lines: Lines, notes: &mut Notes) -> Vec<Region> {
             continue;
         };
         match region(&text) {
-            Some(Some(region)) => {
-                let full = regions.len() == MAX_REGIONS;
-                match regions.last_mut() {
-                    Some(last) if last.goes_on_in(&region) => last.go_on_in(region),
-                    _ if full => notes.add("many-binaries", Some(line.place()), || {
-                        format!("binaries after the first {MAX_REGIONS} were passed over")
-                    }),
-                    _ => regions.push(region),
-                }
-            }
+            Some(Some(region)) => match regions.last_mut() {
+                Some(last) if last.goes_on_in(&region) => last.go_on_in(region),
+                _ => regions.push(region),
+            },
             Some(None) => {}
             None => attributes.define(&text),
         }
@@ -146,21 +134,28 @@ pub(super) fn locate(
         program.extend_to_file_start();
     }
     let known = regions.len();
+    let bounds = |region: &Region| [region.start, region.limit, region.before().start];
+    let bounds: Vec<u64> = regions.iter().flat_map(bounds).collect();
+    let mut holding = First::of(bounds.clone());
+    let mut before = First::of(bounds);
+    for (number, region) in regions.iter().enumerate() {
+        holding.add(region.start..region.limit, number);
+        before.add(region.before(), number);
+    }
     let mut located = HashMap::default();
     for address in addresses.filter(|address| *address != 0) {
         let Entry::Vacant(entry) = located.entry(address) else {
             continue;
         };
-        let listed = &mut regions[..known];
-        let number = match listed.iter().position(|region| region.holds(address)) {
-            Some(number) => number,
-            None => match listed.iter().position(|region| region.would_hold(address)) {
-                Some(number) => {
-                    listed[number].extend_to_file_start();
-                    number
-                }
-                None => known,
-            },
+        let number = match (holding.at(address), before.at(address)) {
+            (Some(number), _) => number,
+            // A piece is extended once: from then on it holds all that was before it.
+            (None, Some(number)) => {
+                holding.add(regions[number].before(), number);
+                regions[number].extend_to_file_start();
+                number
+            }
+            (None, None) => known,
         };
         entry.insert(number);
         if number == regions.len() {
@@ -171,6 +166,58 @@ pub(super) fn locate(
         }
     }
     located
+}
+
+/// Which is the first of the ranges that hold an address: a tree over the stretches between all bounds,
+/// of which each node has the first range that covers it and not its parent.
+struct First {
+    /// The stretches: each reaches to the beginning of the next.
+    starts: Vec<u64>,
+    /// From 1 on, node `n` being the parent of `2 * n` and `2 * n + 1`; the last are the stretches.
+    nodes: Vec<usize>,
+}
+
+impl First {
+    /// No ranges yet; all that are to come have these bounds.
+    fn of(mut bounds: Vec<u64>) -> Self {
+        bounds.sort_unstable();
+        bounds.dedup();
+        First {
+            nodes: vec![usize::MAX; 2 * bounds.len()],
+            starts: bounds,
+        }
+    }
+
+    fn add(&mut self, range: Range<u64>, number: usize) {
+        let stretch = |bound: u64| self.starts.partition_point(|start| *start < bound);
+        let (mut from, mut to) = (stretch(range.start), stretch(range.end));
+        from += self.starts.len();
+        to += self.starts.len();
+        while from < to {
+            if from % 2 == 1 {
+                self.nodes[from] = self.nodes[from].min(number);
+                from += 1;
+            }
+            if to % 2 == 1 {
+                to -= 1;
+                self.nodes[to] = self.nodes[to].min(number);
+            }
+            (from, to) = (from / 2, to / 2);
+        }
+    }
+
+    fn at(&self, address: u64) -> Option<usize> {
+        let stretch = (self.starts)
+            .partition_point(|start| *start <= address)
+            .checked_sub(1)?;
+        let mut node = self.starts.len() + stretch;
+        let mut first = usize::MAX;
+        while node > 0 {
+            first = first.min(self.nodes[node]);
+            node /= 2;
+        }
+        (first != usize::MAX).then_some(first)
+    }
 }
 
 /// The piece that a line tells of; `Some(None)` for one that cannot be executed. Either a line of
@@ -272,7 +319,11 @@ fn without_log_prefix(line: &[u8]) -> &[u8] {
 
 /// Lines `name=text`: `$name` stands for the text in lines that follow.
 #[derive(Default)]
-struct Attributes(Vec<(Vec<u8>, Vec<u8>)>);
+struct Attributes {
+    of: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How many bytes all lines have become that had such names.
+    inserted: usize,
+}
 
 /// Real lists have one or two.
 const MAX_ATTRIBUTES: usize = 100;
@@ -280,22 +331,25 @@ const MAX_ATTRIBUTES: usize = 100;
 /// No line of a list of binaries is longer: paths end at 4096 bytes.
 const MAX_LINE: usize = 1 << 16;
 
+/// No list of binaries is longer.
+const MAX_INSERTED: usize = 1 << 26;
+
 impl Attributes {
     fn define(&mut self, line: &[u8]) {
         if let Some(equals) = memchr::memchr(b'=', line)
-            && self.0.len() < MAX_ATTRIBUTES
+            && self.of.len() < MAX_ATTRIBUTES
             && line.len() <= MAX_LINE
         {
             let name = [b"$", line[..equals].trim_ascii()].concat();
-            self.0
+            self.of
                 .push((name, line[equals + 1..].trim_ascii().to_vec()));
         }
     }
 
     /// A line with every `$name` replaced; of two definitions the first counts. `None` for a line that
     /// grows too long.
-    fn insert_into<'t>(&self, line: &'t [u8]) -> Option<Cow<'t, [u8]>> {
-        if self.0.is_empty() || memchr::memchr(b'$', line).is_none() {
+    fn insert_into<'t>(&mut self, line: &'t [u8]) -> Option<Cow<'t, [u8]>> {
+        if self.of.is_empty() || memchr::memchr(b'$', line).is_none() {
             return Some(Cow::Borrowed(line));
         }
         let mut out = Vec::new();
@@ -303,7 +357,7 @@ impl Attributes {
         while let Some(dollar) = memchr::memchr(b'$', rest) {
             out.extend_from_slice(&rest[..dollar]);
             rest = &rest[dollar..];
-            match self.0.iter().find(|(name, _)| rest.starts_with(name)) {
+            match self.of.iter().find(|(name, _)| rest.starts_with(name)) {
                 Some((name, text)) => {
                     out.extend_from_slice(text);
                     rest = &rest[name.len()..];
@@ -313,10 +367,11 @@ impl Attributes {
                     rest = &rest[1..];
                 }
             }
-            if out.len() > MAX_LINE {
+            if out.len() > MAX_LINE || self.inserted + out.len() > MAX_INSERTED {
                 return None;
             }
         }
+        self.inserted += out.len();
         out.extend_from_slice(rest);
         Some(Cow::Owned(out))
     }
@@ -324,6 +379,11 @@ impl Attributes {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn regions(text: &str) -> Vec<Region> {
@@ -414,5 +474,45 @@ mod tests {
         assert_eq!((located[&0x8010], located[&0x9010]), (1, 1));
         assert_eq!((located[&7], regions[2].limit), (2, u64::MAX));
         assert!(!located.contains_key(&0));
+    }
+
+    /// What google/pprof does: it looks at all regions for every address.
+    fn one_by_one(address: u64, regions: &mut [Region]) -> Option<usize> {
+        let holds = |region: &Region| region.start <= address && address < region.limit;
+        let would_hold = |region: &Region| {
+            let from = region.start.wrapping_sub(region.offset);
+            region.offset != 0 && from <= address && address < region.start
+        };
+        regions.iter().position(holds).or_else(|| {
+            let number = regions.iter().position(would_hold)?;
+            regions[number].extend_to_file_start();
+            Some(number)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_lies_in_the_first_region_that_holds_it(
+            regions in vec((1u64..60, 1u64..20, 0u64..30), 0..12),
+            addresses in vec(1u64..90, 1..60),
+        ) {
+            let region = |(start, length, offset): (u64, u64, u64)| Region {
+                start,
+                limit: start + length,
+                offset,
+                ..Region::default()
+            };
+            let mut ours: Vec<Region> = regions.into_iter().map(region).collect();
+            let mut theirs = ours.clone();
+            let known = ours.len();
+            let located = locate(addresses.iter().copied(), &mut ours);
+            // Each address is looked for once.
+            let mut seen = HashSet::new();
+            for address in addresses.into_iter().filter(|address| seen.insert(*address)) {
+                let expected = one_by_one(address, &mut theirs).unwrap_or(known);
+                prop_assert_eq!(located[&address], expected);
+            }
+            prop_assert_eq!(&ours[..known], &theirs[..]);
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use hashbrown::HashMap;
 use plop_core::{
-    Frame, FrameId, Function, LabelSetId, LabelValue, MappingId, Notes, Period, Profile, Sample,
-    StackId, StrId, ValueType,
+    Error, Frame, FrameId, Function, LabelSetId, LabelValue, MappingId, Notes, Period, Profile,
+    Result, Sample, StackId, StrId, ValueType,
 };
 
 use super::Symbols;
@@ -92,7 +92,11 @@ impl Recorded<'_> {
     }
 
     /// The profile, in which the addresses lie in these binaries.
-    pub(super) fn into_profile(mut self, mut regions: Vec<Region>, notes: &mut Notes) -> Profile {
+    pub(super) fn into_profile(
+        mut self,
+        mut regions: Vec<Region>,
+        notes: &mut Notes,
+    ) -> Result<Profile> {
         let used = (self.samples.iter()).flat_map(|stack| &self.addresses[stack.start..stack.end]);
         let named = |address: u64| !self.symbols.at(address).is_empty();
         let ids = self.addresses_are_ids;
@@ -117,6 +121,8 @@ impl Recorded<'_> {
             .map(|region| region.intern(&mut profile))
             .collect();
         let mut frames: ByAddress<Vec<FrameId>> = HashMap::default();
+        // A symbol of many functions that stands in many stacks would fill any memory.
+        let mut inlined_left = (16 << 20) + 32 * self.addresses.len();
         let amounts = self.amounts.chunks_exact(profile.values.len().max(1));
         for (stack, amounts) in self.samples.iter().zip(amounts) {
             let mut at = StackId::ROOT;
@@ -125,6 +131,10 @@ impl Recorded<'_> {
                     let mapping = region_of.get(address).map(|region| mappings[*region]);
                     frames_of(&mut profile, *address, mapping, &self.symbols, ids)
                 });
+                let inlined = frames.len().saturating_sub(1);
+                inlined_left = inlined_left.checked_sub(inlined).ok_or_else(|| {
+                    Error::new("symbols of many functions stand in too many stacks")
+                })?;
                 for frame in frames.iter() {
                     at = profile.stacks.push(at, *frame);
                 }
@@ -135,7 +145,7 @@ impl Recorded<'_> {
                 ..Sample::of(at, amounts)
             });
         }
-        profile
+        Ok(profile)
     }
 
     fn remove_repeated_leaves(&mut self) {

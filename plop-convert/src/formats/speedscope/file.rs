@@ -121,8 +121,42 @@ from_object!(File, "a speedscope file", |file, map| {
     "exporter" => file.exporter = map.next_value::<Option<Text>>()?.unwrap_or_default(),
     "plop" => file.plop = Some(map.next_value::<&RawValue>()?.get().to_owned()),
     "shared" => file.frames = map.next_value::<Shared>()?.frames,
-    "profiles" => file.sheets = map.next_value()?,
+    "profiles" => file.sheets = map.next_value::<Sheets>()?.0,
 });
+
+/// The profiles of a file, up to the first of a type that there is none of.
+struct Sheets(Vec<Sheet>);
+
+impl<'de> Deserialize<'de> for Sheets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Sheets;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list of profiles")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> std::result::Result<Sheets, A::Error> {
+                let mut sheets: Vec<Sheet> = Vec::new();
+                while let Some(sheet) = seq.next_element::<Sheet>()? {
+                    if sheets.last().is_none_or(Sheet::has_known_type) {
+                        sheets.push(sheet);
+                    }
+                }
+                Ok(Sheets(sheets))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+impl Sheet {
+    fn has_known_type(&self) -> bool {
+        matches!(&self.kind.0[..], b"sampled" | b"evented")
+    }
+}
 
 #[derive(Deserialize)]
 struct Shared {

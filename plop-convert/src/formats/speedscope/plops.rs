@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::file::{File, Sheet};
-use super::read;
+use super::read::{self, Room};
 use crate::formats::header::{self, Header};
 
 #[derive(Deserialize)]
@@ -33,9 +33,10 @@ enum Times {
 }
 
 /// Puts the profiles back together; `None` if the file is no longer as plop wrote it.
-pub(super) fn restore(json: &str, file: &File) -> Option<Vec<Profile>> {
+pub(super) fn restore(json: &str, file: &File, room: &mut Room) -> Option<Vec<Profile>> {
     let noted: Noted = serde_json::from_str(json).ok()?;
-    if noted.sheets.len() != file.sheets.len() {
+    // Every profile has a sheet.
+    if noted.sheets.len() != file.sheets.len() || noted.profiles.len() > file.sheets.len() {
         return None;
     }
     let headers: Vec<Header> = (noted.profiles.iter())
@@ -45,7 +46,9 @@ pub(super) fn restore(json: &str, file: &File) -> Option<Vec<Profile>> {
     for (n, (profile, value, thread, sign)) in noted.sheets.iter().enumerate() {
         let builder = builders.get_mut(*profile)?;
         let times = noted.times.get(n).and_then(Option::as_ref);
-        builder.add(file, &file.sheets[n], *value, *thread, *sign, times)?;
+        let sheet = &file.sheets[n];
+        let went = read::stacks(&mut builder.profile, file, sheet, false, room).ok()?;
+        builder.add(sheet, &went, (*value, *thread, *sign), times, room)?;
     }
     Some(builders.into_iter().map(Builder::finish).collect())
 }
@@ -93,20 +96,19 @@ impl Builder {
         }
     }
 
+    /// Adds a sheet, the stacks of which went there.
     fn add(
         &mut self,
-        file: &File,
         sheet: &Sheet,
-        value: usize,
-        thread: Option<usize>,
-        sign: i8,
+        went: &[StackId],
+        (value, thread, sign): (usize, Option<usize>, i8),
         times: Option<&Times>,
+        room: &mut Room,
     ) -> Option<()> {
         let of = self.profile.values.get(value)?.clone();
         if thread.is_some_and(|thread| thread >= self.threads.len()) {
             return None;
         }
-        let went = read::stacks(&mut self.profile, file, sheet, false);
         let weights: Option<Vec<i64>> = (sheet.weights.iter())
             .map(|weight| weight.at(of.scale)?.checked_mul(sign.into()))
             .collect();
@@ -152,6 +154,7 @@ impl Builder {
                     .or_insert(self.rows.len()),
             };
             if row == self.rows.len() {
+                room.take(stride * size_of::<i64>()).ok()?;
                 self.rows.push(Row {
                     stack,
                     thread,

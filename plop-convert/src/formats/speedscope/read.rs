@@ -2,6 +2,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use plop_core::{
     Attribute, Error, Frame, FrameId, FrameKind, Function, Notes, Place, Profile, Result, Sample,
     StackId, StrId, Thread, ValueType, nanoseconds_in,
@@ -36,18 +37,53 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
     if file.sheets.iter().all(|sheet| sheet.samples.is_empty()) {
         notes.add("no-samples", None, || "the file has no samples".into());
     }
+    let mut room = Room::of(input);
     if let Some(json) = file.plop.take() {
-        if let Some(profiles) = plops::restore(&json, &file) {
+        if let Some(profiles) = plops::restore(&json, &file, &mut room) {
             return Ok(profiles);
         }
         notes.add("rewritten", None, || {
             "what plop had noted in this file does not fit what is there, and is left out".into()
         });
     }
+    if file.sheets.len() > MAX_PROFILES {
+        let (most, found) = (MAX_PROFILES, file.sheets.len());
+        return Err(
+            Error::expected(&format!("at most {most} profiles"), &found.to_string())
+                .at(Place::Path("profiles".into())),
+        );
+    }
+    let mut room = Room::of(input);
     let earliest = file.sheets.iter().filter_map(start_ns).min().unwrap_or(0);
     (0..file.sheets.len())
-        .map(|n| profile(&file, n, earliest, notes))
+        .map(|n| profile(&file, n, earliest, &mut room, notes))
         .collect()
+}
+
+/// Every profile has tables of its own, so that many short ones take much memory.
+const MAX_PROFILES: usize = 1 << 18;
+
+/// How much may still be made of what stands in the file once: every profile has its own copy of the
+/// names it uses, and every sample room for all of its profile's values. Without an end to that, a
+/// long name and many profiles would fill any memory.
+pub(super) struct Room {
+    bytes: usize,
+}
+
+impl Room {
+    fn of(input: &[u8]) -> Self {
+        Room {
+            bytes: (256 << 20) + 64 * input.len(),
+        }
+    }
+
+    pub(super) fn take(&mut self, bytes: usize) -> Result<()> {
+        let left = self.bytes.checked_sub(bytes).ok_or_else(|| {
+            Error::new("names that many profiles share are too long to be copied for each")
+        })?;
+        self.bytes = left;
+        Ok(())
+    }
 }
 
 /// That every sample has a weight, and every frame is in the list.
@@ -63,10 +99,12 @@ fn checked(file: &File, n: usize) -> Result<()> {
     let Some((node, _, frame)) = (sheet.stacks.iter()).find(|(_, _, frame)| past(*frame)) else {
         return Ok(());
     };
-    let row = (sheet.samples.iter()).position(|stack| is_in(sheet, node, *stack));
     let list = match &sheet.kind.0[..] {
         b"evented" => format!("profiles[{n}].events"),
-        _ => format!("profiles[{n}].samples[{}]", row.unwrap_or(0)),
+        _ => {
+            let row = (sheet.samples.iter()).position(|stack| is_in(sheet, node, *stack));
+            format!("profiles[{n}].samples[{}]", row.unwrap_or(0))
+        }
     };
     let expected = format!("a frame below {}", file.frames.len());
     Err(Error::expected(&expected, &format!("frame {}", frame.index())).at(Place::Path(list)))
@@ -169,8 +207,15 @@ pub(super) fn start_ns(sheet: &Sheet) -> Option<i64> {
     sheet.start.map_or(Some(0), |start| start.times(unit))
 }
 
-fn profile(file: &File, n: usize, earliest: i64, notes: &mut Notes) -> Result<Profile> {
+fn profile(
+    file: &File,
+    n: usize,
+    earliest: i64,
+    room: &mut Room,
+    notes: &mut Notes,
+) -> Result<Profile> {
     let sheet = &file.sheets[n];
+    room.take(file.name.0.len() + file.exporter.0.len())?;
     let mut of = value_type(&sheet.unit.0);
     let name = sheet.name.lossy();
     let told = names::read(&name);
@@ -186,7 +231,7 @@ fn profile(file: &File, n: usize, earliest: i64, notes: &mut Notes) -> Result<Pr
             name,
         })
     });
-    let went = stacks(&mut profile, file, sheet, true);
+    let went = stacks(&mut profile, file, sheet, true, room)?;
     let mut places = Places::default();
     let mut values: Vec<i64> = Vec::with_capacity(sheet.weights.len());
     let mut rounded = 0;
@@ -265,9 +310,11 @@ pub(super) fn stacks(
     file: &File,
     sheet: &Sheet,
     find_roots: bool,
-) -> Vec<StackId> {
-    let mut frames: Vec<Option<FrameId>> = vec![None; file.frames.len()];
-    let mut roots: HashMap<usize, FrameId, RandomState> = HashMap::default();
+    room: &mut Room,
+) -> Result<Vec<StackId>> {
+    // Frames by their place and whether they are such a root. A table of the whole list would take as
+    // long for every profile as the list is.
+    let mut frames: HashMap<(usize, bool), FrameId, RandomState> = HashMap::default();
     let mut in_roots = vec![find_roots; 1];
     let mut went = Vec::with_capacity(sheet.stacks.len());
     went.push(StackId::ROOT);
@@ -280,15 +327,17 @@ pub(super) fn stacks(
             false => None,
         };
         in_roots.push(root.is_some());
-        let id = match root {
-            Some(_) => *roots
-                .entry(frame.index())
-                .or_insert_with(|| self::frame(profile, row, root)),
-            None => *frames[frame.index()].get_or_insert_with(|| self::frame(profile, row, None)),
+        let id = match frames.entry((frame.index(), root.is_some())) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(entry) => {
+                let texts = [Some(&row.name), row.file.as_ref(), row.system_name.as_ref()];
+                room.take(texts.iter().flatten().map(|text| text.0.len()).sum())?;
+                *entry.insert(self::frame(profile, row, root))
+            }
         };
         went.push(profile.stacks.push(went[parent.index()], id));
     }
-    went
+    Ok(went)
 }
 
 fn frame(profile: &mut Profile, row: &FrameRow, root: Option<FrameKind>) -> FrameId {

@@ -344,7 +344,7 @@ fn thread_names(profile: &Profile, groups: &[(Option<ThreadId>, Vec<u32>)]) -> V
     let mut texts = header::thread_texts(&rows).into_iter();
     (groups.iter())
         .map(|(thread, _)| match thread {
-            Some(_) => texts.next().unwrap_or_default(),
+            Some(_) => texts.next().flatten().unwrap_or_default(),
             None => Vec::new(),
         })
         .map(|text| String::from_utf8_lossy(&text).into_owned())
