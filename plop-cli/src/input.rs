@@ -36,6 +36,8 @@ pub(crate) struct Input {
     /// Its name for people: the path, or `<stdin>`.
     pub(crate) name: String,
     pub(crate) loaded: Loaded,
+    /// How many profiles it holds.
+    pub(crate) holds: usize,
 }
 
 impl InputArgs {
@@ -97,7 +99,11 @@ impl InputArgs {
                 started.elapsed().as_secs_f64()
             );
         }
-        Ok(Input { name, loaded })
+        Ok(Input {
+            name,
+            holds: loaded.profiles.len(),
+            loaded,
+        })
     }
 }
 

@@ -25,7 +25,13 @@ pub(crate) fn print_losses(file: &str, format: &str, losses: Features, settings:
 
 /// Notes of readers that tell something about the input; all others tell what was passed over or
 /// changed.
-const HARMLESS: [&str; 4] = ["capped", "definition-lines", "no-samples", "unknown-key"];
+const HARMLESS: [&str; 5] = [
+    "capped",
+    "definition-lines",
+    "no-samples",
+    "profiles-joined",
+    "unknown-key",
+];
 
 /// What notes of reading say was passed over or changed, for `--strict`.
 pub(crate) fn changes(notes: &Notes) -> impl Iterator<Item = String> {

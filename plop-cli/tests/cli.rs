@@ -424,6 +424,7 @@ fn the_codes_of_notes_are_those_that_are_explained() {
     let mut files = vec![
         testdata("../plop-core/src"),
         testdata("../plop-convert/src"),
+        testdata("../plop-cli/src"),
     ];
     let mut codes = std::collections::BTreeSet::new();
     while let Some(path) = files.pop() {

@@ -45,8 +45,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let folder = args.output.output.clone().filter(|path| is_folder(path));
     let output = args.output.settle(None)?;
-    let inputs = args.input.read_all(settings)?;
-    for input in &inputs {
+    let mut inputs = args.input.read_all(settings)?;
+    for input in &mut inputs {
+        join(input, &output, &args.select)?;
         report::print_notes(&input.name, &input.loaded.notes, settings);
     }
     let outputs = match folder {
@@ -64,10 +65,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             told.push(json!({
                 "file": input.name,
                 "format": input.loaded.format.name,
-                "profiles": input.loaded.profiles.len(),
+                "profiles": input.holds,
                 "notes": report::notes_json(&input.loaded.notes),
             }));
-            profiles.extend(parts(input, &output, &args.select, settings)?);
+            profiles.extend(input.loaded.profiles);
         }
         let had_samples = profiles.iter().any(|profile| !profile.samples.is_empty());
         let profiles = {
@@ -131,31 +132,22 @@ pub(crate) fn write(
     }))
 }
 
-/// The profiles of an input. Where the output holds only one, the several of one file, which are parts
-/// of one run, become one, unless one of them was chosen.
-fn parts(
-    input: Input,
-    output: &Output,
-    select: &SelectArgs,
-    settings: &Settings,
-) -> Result<Vec<Profile>> {
-    let profiles = input.loaded.profiles;
+/// Where the output holds only one profile, makes one of the several of a file, which are parts of one
+/// run, unless one of them was chosen.
+fn join(input: &mut Input, output: &Output, select: &SelectArgs) -> Result<()> {
+    let loaded = &mut input.loaded;
     let holds_one = !output.format.keeps.contains(Features::MANY);
-    if profiles.len() < 2 || !holds_one || select.chooses_profile() {
-        return Ok(profiles);
+    if loaded.profiles.len() < 2 || !holds_one || select.chooses_profile() {
+        return Ok(());
     }
-    if !settings.quiet {
-        eprintln!(
-            "plop: {}: note: its {} profiles become the threads of one, since {} holds one \
-             (--profile N chooses)",
-            input.name,
-            profiles.len(),
-            output.format.name
-        );
-    }
-    let one = one_run(profiles)
+    let (count, format) = (loaded.profiles.len(), output.format.name);
+    loaded.notes.add("profiles-joined", None, || {
+        format!("its {count} profiles become the threads of one, since {format} holds one (--profile N chooses)")
+    });
+    let one = one_run(std::mem::take(&mut loaded.profiles))
         .with_context(|| format!("cannot put the profiles of {} together", input.name))?;
-    Ok(vec![one])
+    input.loaded.profiles = vec![one];
+    Ok(())
 }
 
 fn is_folder(path: &Path) -> bool {

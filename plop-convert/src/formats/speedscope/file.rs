@@ -29,7 +29,7 @@ pub(super) struct File {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct FrameRow {
-    pub(super) name: Text,
+    pub(super) name: Option<Text>,
     pub(super) file: Option<Text>,
     pub(super) line: Option<Whole>,
     pub(super) col: Option<Whole>,

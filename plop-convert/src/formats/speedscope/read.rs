@@ -18,6 +18,10 @@ use crate::formats::weight::{Places, Weight};
 pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
     let mut file = File::parse(input)?;
     options.advance(input.len());
+    let nameless = file.frames.iter().filter(|row| row.name.is_none()).count() as u64;
+    if nameless > 0 {
+        notes.add_many("no-name", nameless, None, || "frames have no name".into());
+    }
     if file.sheets.is_empty() {
         return Err(Error::expected("profiles", "none").at(Place::Path("profiles".into())));
     }
@@ -323,14 +327,18 @@ pub(super) fn stacks(
         // py-spy writes them without a file, above all others.
         let bare = row.file.as_ref().is_none_or(|file| file.0.is_empty());
         let root = match in_roots[parent.index()] && bare {
-            true => root_kind(&row.name.0),
+            true => row.name.as_ref().and_then(|name| root_kind(&name.0)),
             false => None,
         };
         in_roots.push(root.is_some());
         let id = match frames.entry((frame.index(), root.is_some())) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(entry) => {
-                let texts = [Some(&row.name), row.file.as_ref(), row.system_name.as_ref()];
+                let texts = [
+                    row.name.as_ref(),
+                    row.file.as_ref(),
+                    row.system_name.as_ref(),
+                ];
                 room.take(texts.iter().flatten().map(|text| text.0.len()).sum())?;
                 *entry.insert(self::frame(profile, row, root))
             }
@@ -346,7 +354,7 @@ fn frame(profile: &mut Profile, row: &FrameRow, root: Option<FrameKind>) -> Fram
         None => StrId::EMPTY,
     };
     let function = Function {
-        name: profile.strings.intern(&row.name.0),
+        name: text(&row.name, profile),
         system_name: text(&row.system_name, profile),
         file: text(&row.file, profile),
         start_line: row.start_line.unwrap_or(0),
