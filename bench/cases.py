@@ -55,7 +55,7 @@ COLLAPSE = ["inferno-collapse-recursive", "-n", "1", "{input}"]
 
 # -symbolize=none: without it, pprof looks for the binaries that a profile names.
 PPROF = ["pprof", "-symbolize=none"]
-FLAMEGRAPH = ["inferno-flamegraph", "--quiet", "--minwidth", "0.01", "{input}"]
+FLAMEGRAPH = ["inferno-flamegraph", "--quiet", "--minwidth", "0.1", "{input}"]
 WRITTEN = ("cpu", "rss", "size")
 # Fractions of what the peers take when their work is done by a program of its own.
 IN_NODE = {"cpu": Target(1 / 25), "rss": Target(1 / 10)}
@@ -196,6 +196,17 @@ CASES = [
         measures=WRITTEN,
         targets={"cpu": Target(1 / 4), "rss": Target(1), "size": Target(1.02)},
         same=compare.same_pprof,
+    ),
+    Case(
+        "pprof to pprof, a recording",
+        "as above, of 3 kB that Go recorded: what starting costs",
+        input="testdata/pprof/go-cpu.pprof",
+        ours=to("pprof"),
+        peer=[*PPROF, "-proto", "{input}"],
+        measures=WRITTEN,
+        targets={"cpu": Target(1), "rss": Target(1), "size": Target(1.02)},
+        same=compare.same_pprof,
+        launches=20,
     ),
     Case(
         "merge 100 pprof",
