@@ -5,7 +5,7 @@
 //! its caller. No function here recurses: a stack may be a million frames deep.
 //!
 //! Looking a child up walks the parent's list of children, the last one found standing first. That
-//! is faster than a hash table while lists are short; a node with more than 16 children
+//! is faster than a hash table while lists are short; a node with more than 8 children
 //! has them in a hash table instead.
 
 use std::hash::BuildHasher;
@@ -17,7 +17,7 @@ use crate::table::MAX_ROWS;
 use crate::{FrameId, StackId};
 
 /// The longest list of children that is searched link by link.
-const NARROW: u32 = 16;
+const NARROW: u32 = 8;
 
 /// "No node", in a link.
 const NONE: u32 = u32::MAX;
