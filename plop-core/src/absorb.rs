@@ -7,7 +7,7 @@
 use crate::{
     Error, Frame, FrameId, Function, FunctionId, LabelSetId, LabelValue, Mapping, MappingId, Meta,
     Notes, Profile, Result, Sample, Slice, SliceId, StackId, StrId, Thread, ThreadId, Ticks,
-    ValueType,
+    ValueType, nanoseconds_in,
 };
 
 /// Where the rows of an absorbed profile went.
@@ -53,10 +53,22 @@ impl Profile {
     /// Makes room for the value types of `other`. Returns, for each of them, the column here and
     /// the factor that its numbers need.
     fn unite_values(&mut self, other: &Profile) -> Result<Vec<(usize, i64)>> {
+        for theirs in &other.values {
+            self.refine(theirs)?;
+        }
         let mut columns = Vec::with_capacity(other.values.len());
         let alike = self.values.len() == other.values.len()
             && (self.values.iter().zip(&other.values)).all(|(a, b)| a.same_quantity(b));
         for (n, theirs) in other.values.iter().enumerate() {
+            if let Some((column, ratio)) = self.in_finer_unit(theirs) {
+                if self.values[column].scale < theirs.scale {
+                    self.raise_scale(column, theirs.scale)?;
+                }
+                let places = u32::from(self.values[column].scale - theirs.scale);
+                let factor = (10i64.checked_pow(places)).and_then(|f| f.checked_mul(ratio));
+                columns.push((column, factor.ok_or_else(too_many_places)?));
+                continue;
+            }
             let column = match self
                 .values
                 .iter()
@@ -79,6 +91,53 @@ impl Profile {
             ));
         }
         Ok(columns)
+    }
+
+    /// The value that is of the same type as `theirs` in a finer unit of time, and how many of it theirs
+    /// is; `None` where the same unit is there, too.
+    fn in_finer_unit(&self, theirs: &ValueType) -> Option<(usize, i64)> {
+        if self.values.iter().any(|ours| ours.same_quantity(theirs)) {
+            return None;
+        }
+        let their_ns = nanoseconds_in(&theirs.unit)?;
+        self.values.iter().enumerate().find_map(|(column, ours)| {
+            let our_ns = nanoseconds_in(&ours.unit).filter(|ns| *ns <= their_ns)?;
+            (ours.kind == theirs.kind).then_some((column, their_ns / our_ns))
+        })
+    }
+
+    /// Turns the only value of the type of `theirs` into the unit of theirs, if that is a finer one of
+    /// time: 5 milliseconds and 7 nanoseconds are added up in nanoseconds.
+    fn refine(&mut self, theirs: &ValueType) -> Result<()> {
+        let Some(their_ns) = nanoseconds_in(&theirs.unit) else {
+            return Ok(());
+        };
+        let alike =
+            |ours: &ValueType| ours.kind == theirs.kind && nanoseconds_in(&ours.unit).is_some();
+        let mut columns = self
+            .values
+            .iter()
+            .enumerate()
+            .filter(|(_, ours)| alike(ours));
+        let (Some((column, ours)), None) = (columns.next(), columns.next()) else {
+            return Ok(());
+        };
+        let ratio = nanoseconds_in(&ours.unit).unwrap_or(1) / their_ns;
+        if ratio <= 1 {
+            return Ok(());
+        }
+        let stride = self.values.len();
+        for value in self
+            .samples
+            .values_mut()
+            .iter_mut()
+            .skip(column)
+            .step_by(stride)
+        {
+            *value = value.checked_mul(ratio).ok_or_else(too_many_places)?;
+        }
+        self.values[column].unit.clone_from(&theirs.unit);
+        Ok(())
     }
 
     /// Adds a value type; samples so far have 0 of it.
@@ -270,8 +329,9 @@ fn note_times(profile: &Profile, notes: &mut Notes) {
 /// merging is associative. Samples that differ in nothing but their values are added together,
 /// and times are left out, since the runs did not share a clock.
 ///
-/// Of the starts the earliest is kept, durations and counters are added up, comments are united, and
-/// of everything else, the period too, the first run's word stands; a word that differs is noted.
+/// Of the starts the earliest is kept, of equal kinds of period the longest, durations and counters are
+/// added up, comments are united, and of everything else the first run's word stands; a word that
+/// differs is noted.
 ///
 /// # Errors
 /// When there is no profile, or the sums leave 64 bits.
@@ -297,7 +357,8 @@ pub fn merge(profiles: &[Profile], notes: &mut Notes) -> Result<Profile> {
 }
 
 /// Adds up runs without telling them apart: as [`merge`], with no slices in the result, so that equal
-/// samples of different runs become one.
+/// samples of different runs become one, whatever the order of their labels. Samples of which nothing
+/// is left are left out.
 ///
 /// # Errors
 /// As [`merge`].
@@ -325,7 +386,8 @@ pub fn merge_without_runs(profiles: &[Profile], notes: &mut Notes) -> Result<Pro
             limit = 2 * merged.samples.len();
         }
     }
-    let merged = merged.summed();
+    let merged = merged.with_sorted_labels().summed();
+    let merged = merged.retain(|sample| sample.values.iter().any(|value| *value != 0));
     merged.check()?;
     Ok(merged)
 }
@@ -418,7 +480,12 @@ fn merge_meta(meta: &mut Meta, other: &Meta, notes: &mut Notes) {
         }
     }
     let mut differ = Vec::new();
-    keep_first(&mut meta.period, &other.period, "period", &mut differ);
+    match (&mut meta.period, &other.period) {
+        (Some(ours), Some(theirs)) if ours.of == theirs.of => {
+            ours.every = ours.every.max(theirs.every)
+        }
+        (ours, theirs) => keep_first(ours, theirs, "period", &mut differ),
+    }
     keep_first(&mut meta.name, &other.name, "name", &mut differ);
     keep_first(&mut meta.clock, &other.clock, "clock", &mut differ);
     keep_first(&mut meta.runtime, &other.runtime, "runtime", &mut differ);

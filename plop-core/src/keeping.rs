@@ -144,6 +144,35 @@ impl Profile {
         self
     }
 
+    /// The profile with the labels of every set in the order of their keys, texts before numbers.
+    pub(crate) fn with_sorted_labels(mut self) -> Profile {
+        if !self.samples.have_labels() {
+            return self;
+        }
+        let mut sets = LabelSets::new();
+        let went: Vec<LabelSetId> = (self.label_sets.iter())
+            .map(|(_, set)| {
+                let mut set = set.clone();
+                set.sort_by_key(|(key, value)| {
+                    (
+                        matches!(value, LabelValue::Number(..)),
+                        self.strings.get(*key),
+                    )
+                });
+                sets.intern(set)
+            })
+            .collect();
+        let stride = self.values.len();
+        self.samples = self.samples.filter_map(stride, |sample, _| {
+            Some(Sample {
+                labels: sample.labels.map(|id| went[id.index()]),
+                ..sample
+            })
+        });
+        self.label_sets = sets;
+        self
+    }
+
     /// The profile with samples that differ in nothing but their values added together. The order
     /// is that of first appearance; samples with a time are left alone.
     pub fn summed(mut self) -> Profile {
@@ -210,6 +239,26 @@ impl Profile {
         let mut strings = Mapper::new(self.strings.len(), |id: StrId| id.index());
         let mut functions = Mapper::new(self.functions.len(), crate::FunctionId::index);
         let mut mappings = Mapper::new(self.mappings.len(), crate::MappingId::index);
+        // Binaries keep their order among each other: the first may be the main one.
+        let mut mapping_used = vec![false; self.mappings.len()];
+        for (_, frame) in self.frames.iter().filter(|(id, _)| frame_used[id.index()]) {
+            if let Some(mapping) = frame.mapping {
+                mapping_used[mapping.index()] = true;
+            }
+        }
+        for (id, mapping) in self
+            .mappings
+            .iter()
+            .filter(|(id, _)| mapping_used[id.index()])
+        {
+            mappings.get(id, |_| {
+                compact.mappings.intern(Mapping {
+                    file: compact.strings.intern(self.strings.get(mapping.file)),
+                    build_id: compact.strings.intern(self.strings.get(mapping.build_id)),
+                    ..*mapping
+                })
+            });
+        }
         let mut frames = vec![None; self.frames.len()];
         for (id, frame) in self.frames.iter().filter(|(id, _)| frame_used[id.index()]) {
             let function = functions.get(frame.function, |id| {

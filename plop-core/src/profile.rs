@@ -224,7 +224,7 @@ impl Profile {
         }
         match sums.iter().position(|sum| *sum > i64::MAX as u128) {
             Some(n) => Err(Error::new(format!(
-                "the {} values add up to {}, past the largest whole number of 64 bits",
+                "the magnitudes of the {} values add up to {}, past the largest whole number of 64 bits",
                 self.values[n].kind, sums[n]
             ))
             .hint("split the input and convert the parts")),

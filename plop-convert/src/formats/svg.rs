@@ -163,6 +163,11 @@ fn pruned(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         return None;
     }
     let mut profile = profile.clone();
+    if let [_, _] = profile.values[..] {
+        without_difference(&mut profile, notes, |stack| {
+            is_narrow(stack) || is_deep(stack)
+        });
+    }
     let others = profile.function(b"(others)", b"");
     let others = profile.frames.intern(Frame::of(others));
     let (stacks, went) = profile.stacks.rewrite_nodes(|_, stack, _, frame| {
@@ -172,6 +177,32 @@ fn pruned(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         (!is_deep(stack)).then_some(frame)
     });
     Some(profile.with_stacks(stacks, &went))
+}
+
+/// Of a before and an after, makes samples that are not drawn where they stand weigh the same in both: a
+/// caller must not be coloured for what became of those that it called.
+fn without_difference(profile: &mut Profile, notes: &mut Notes, is_cut: impl Fn(StackId) -> bool) {
+    let (before, after) = (1 - profile.default_value, profile.default_value);
+    let (mut gone, mut lost) = (0, 0);
+    let cut: Vec<bool> = profile
+        .samples
+        .stacks()
+        .iter()
+        .map(|stack| is_cut(*stack))
+        .collect();
+    for (values, _) in (profile.samples.values_mut().chunks_mut(2).zip(cut)).filter(|(_, cut)| *cut)
+    {
+        if values[after] == 0 && values[before] != 0 {
+            gone += 1;
+            lost += values[before];
+        }
+        values[before] = values[after];
+    }
+    if gone > 0 {
+        notes.add_many("vanished", gone, None, || {
+            format!("stacks that only the before has, {lost} in all, are not drawn")
+        });
+    }
 }
 
 fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {

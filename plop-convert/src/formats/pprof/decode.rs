@@ -29,6 +29,8 @@ pub(super) struct Tables<'a> {
     pub(super) doc_url: i64,
     /// Plop's own note.
     pub(super) plop: &'a [u8],
+    /// How many locations say that others were folded into them.
+    pub(super) folded: u64,
     /// Where samples stand in the input, in stretches without anything else between them.
     samples: Vec<Range<usize>>,
     /// How many samples there are.
@@ -142,8 +144,7 @@ impl<'a> Tables<'a> {
                 2 => location.mapping_id = reader.number(number, wire)?,
                 3 => location.address = reader.number(number, wire)?,
                 4 => self.lines.push(line(reader.message(number, wire)?)?),
-                // Whether other lines were left out: nothing here depends on it.
-                5 => drop(reader.number(number, wire)?),
+                5 => self.folded += u64::from(reader.number(number, wire)? != 0),
                 _ => reader.skip(number, wire)?,
             }
         }
@@ -203,6 +204,24 @@ impl<'a> Tables<'a> {
     /// with many lines, named by many samples, would fill any memory.
     pub(super) fn most_inlined(&self) -> usize {
         (16 << 20) + 8 * self.input.len()
+    }
+
+    /// An error at an entry of the top level: the one of its number, from 0, among those of a field.
+    pub(super) fn at_entry(&self, error: Error, field: u32, entry: usize) -> Error {
+        let mut reader = Reader::new(self.input, 0);
+        let mut seen = 0;
+        loop {
+            let place = reader.place();
+            match reader.field() {
+                Ok(Some((number, _))) if number == field && seen == entry => {
+                    return error.at(Place::Byte(place as u64));
+                }
+                Ok(Some((number, wire))) if reader.skip(number, wire).is_ok() => {
+                    seen += usize::from(number == field);
+                }
+                _ => return error,
+            }
+        }
     }
 
     /// A string of the table; what for is said by `what`.

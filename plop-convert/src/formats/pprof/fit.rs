@@ -22,10 +22,22 @@ pub(super) fn fit(profile: &Profile, notes: &mut Notes) -> Option<Profile> {
         .iter()
         .filter(|(_, text)| is_odd(text))
         .count() as u64;
-    if meta.is_none() && names + odd == 0 && !alone && rounded.is_none() {
+    // Where all binaries say nothing they would be read back as none.
+    let silent = !profile.mappings.is_empty()
+        && (profile.mappings.iter()).all(|(_, mapping)| super::says_nothing(mapping));
+    if meta.is_none() && names + odd == 0 && !alone && rounded.is_none() && !silent {
         return None;
     }
     let mut profile = rounded.unwrap_or_else(|| profile.clone());
+    if silent {
+        profile = profile.with_frames(|profile, id| {
+            let frame = Frame {
+                mapping: None,
+                ..*profile.frames.get(id)
+            };
+            (*profile.function_of(id), frame)
+        });
+    }
     if odd > 0 {
         notes.add_many("not-utf8", odd, None, || {
             "texts that are not UTF-8 have \\xNN for such bytes: most readers of pprof refuse a file \

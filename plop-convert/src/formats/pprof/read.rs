@@ -30,10 +30,11 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
         );
     }
     if let Some(first) = tables.strings.first().filter(|first| !first.is_empty()) {
-        return Err(Error::expected(
+        let error = Error::expected(
             "an empty string first in the string table",
             &plop_core::quoted(first),
-        ));
+        );
+        return Err(tables.at_entry(error, 6, 0));
     }
     if tables.strings.is_empty() {
         return Err(Error::expected("a string table", "none"));
@@ -50,10 +51,16 @@ pub(super) fn read(input: &[u8], options: &ReadOptions, notes: &mut Notes) -> Re
         &text(&tables, tables.default_sample_type, "the default", notes)?,
     );
     read_meta(&mut profile, &tables, notes)?;
+    if tables.folded > 0 {
+        notes.add_many("folded-locations", tables.folded, None, || {
+            "locations say that functions of other lines were folded into them, which is not kept".into()
+        });
+    }
     if tables.sample_count == 0 {
         notes.add("no-samples", None, || "the file has no samples".into());
     }
     let mut builder = Builder::of(&tables, profile, notes)?;
+    builder.add_mappings()?;
     let mut restored = None;
     if !tables.plop.is_empty() {
         match extra::parse(tables.plop, notes) {
@@ -163,7 +170,7 @@ struct Builder<'t> {
     /// The strings that were used before; a long one is not to be looked up for every use.
     string_ids: Vec<Option<StrId>>,
     function_ids: Vec<Option<FunctionId>>,
-    mapping_ids: Vec<Option<Option<MappingId>>>,
+    mapping_ids: Vec<Option<MappingId>>,
     unknown: Option<FunctionId>,
     /// The kind of every line of every location, if plop noted any.
     kinds: Vec<FrameKind>,
@@ -220,9 +227,10 @@ impl<'t> Builder<'t> {
             true => Rows::of((0..tables.functions.len()).map(|row| row as u64 + 1)),
             false => Rows::of(tables.functions.iter().map(|function| function.id)),
         };
-        let functions = functions.map_err(|row| twice("function", tables.functions[row].id))?;
+        let functions = functions
+            .map_err(|row| tables.at_entry(twice("function", tables.functions[row].id), 5, row))?;
         let mappings = Rows::of(tables.mappings.iter().map(|mapping| mapping.id))
-            .map_err(|row| twice("mapping", tables.mappings[row].id))?;
+            .map_err(|row| tables.at_entry(twice("mapping", tables.mappings[row].id), 3, row))?;
         let zeros = (tables.functions.iter().map(|function| function.id))
             .chain(tables.mappings.iter().map(|mapping| mapping.id))
             .filter(|id| *id == 0)
@@ -490,21 +498,31 @@ impl<'t> Builder<'t> {
             });
             return Ok(None);
         };
-        if let Some(known) = self.mapping_ids[row] {
-            return Ok(known);
+        Ok(self.mapping_ids[row])
+    }
+
+    /// Takes in all binaries, in their order: the first is the main one.
+    fn add_mappings(&mut self) -> Result<()> {
+        let tables = self.tables;
+        let mut mappings = Vec::with_capacity(tables.mappings.len());
+        for (row, of) in tables.mappings.iter().enumerate() {
+            let in_place = |error| tables.at_entry(error, 3, row);
+            mappings.push(Mapping {
+                file: self.string(of.filename, "a binary").map_err(in_place)?,
+                build_id: self.string(of.build_id, "a build id").map_err(in_place)?,
+                start: of.memory_start,
+                limit: of.memory_limit,
+                offset: of.file_offset,
+            });
         }
-        let of = self.tables.mappings[row];
-        let mapping = Mapping {
-            file: self.string(of.filename, "a binary")?,
-            build_id: self.string(of.build_id, "a build id")?,
-            start: of.memory_start,
-            limit: of.memory_limit,
-            offset: of.file_offset,
-        };
-        // A mapping that says nothing is there to keep `go tool pprof` from looking for symbols.
-        let id = (!super::says_nothing(&mapping)).then(|| self.profile.mappings.intern(mapping));
-        self.mapping_ids[row] = Some(id);
-        Ok(id)
+        // One that says nothing is there to keep `go tool pprof` from looking for symbols.
+        if !mappings.iter().all(super::says_nothing) {
+            let ids = mappings
+                .into_iter()
+                .map(|mapping| Some(self.profile.mappings.intern(mapping)));
+            self.mapping_ids = ids.collect();
+        }
+        Ok(())
     }
 
     fn marks(&mut self, labels: &[message::Label], notes: &mut Notes) -> Result<Marks> {

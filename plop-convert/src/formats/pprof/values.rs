@@ -104,10 +104,20 @@ pub(super) fn written(profile: &Profile) -> Written {
         }
         written.types.push(native);
     }
-    let mut seen = written.types.clone();
-    rename_twins(&mut seen);
-    let name = &profile.values[profile.default_value].kind;
-    written.must_be_told = seen != profile.values || default(&seen, name) != profile.default_value;
+    for n in 1..stride {
+        // Go tells values apart by their type alone.
+        let (before, rest) = written.types.split_at_mut(n);
+        let is_taken = |kind: &str| before.iter().any(|other| other.kind == kind);
+        if is_taken(&rest[0].kind) {
+            let kind = format!("{}_{}", rest[0].kind, rest[0].unit);
+            let numbered = (2..).map(|number| format!("{kind}_{number}"));
+            let mut names = std::iter::once(kind.clone()).chain(numbered);
+            rest[0].kind = names.find(|name| !is_taken(name)).unwrap_or_default();
+        }
+    }
+    let name = &written.types[profile.default_value].kind;
+    written.must_be_told =
+        written.types != profile.values || default(&written.types, name) != profile.default_value;
     written
 }
 

@@ -38,7 +38,6 @@ struct Writer<'p> {
     values: Written,
     strings: Table,
     functions: Numbers,
-    mappings: Numbers,
     /// The frames of every location, the innermost first.
     locations: Vec<Vec<FrameId>>,
     /// The location of a frame that stands alone in it; 0 where there is none yet.
@@ -189,7 +188,6 @@ impl<'p> Writer<'p> {
                 known: vec![0; profile.strings.len()],
             },
             functions: Numbers::new(profile.functions.len()),
-            mappings: Numbers::new(profile.mappings.len()),
             locations: Vec::new(),
             of_frame: vec![0; profile.frames.len()],
             of_frames: HashMap::default(),
@@ -355,13 +353,13 @@ impl<'p> Writer<'p> {
         // A mapping that says nothing keeps `go tool pprof` from looking for symbols where there is no
         // other.
         let physical = |frames: &Vec<FrameId>| profile.frames.get(frames[frames.len() - 1]);
-        let silent = (locations.iter()).all(|frames| physical(frames).mapping.is_none());
-        let mut has_lines = vec![false; profile.mappings.len()];
+        let silent = profile.mappings.is_empty();
+        let mut has_bare = vec![false; profile.mappings.len()];
         for (n, frames) in locations.iter().enumerate() {
             let physical = physical(frames);
             let bare = is_bare(profile, frames);
             if let Some(mapping) = physical.mapping {
-                has_lines[mapping.index()] |= !bare;
+                has_bare[mapping.index()] |= bare;
             }
             let line = |id: &FrameId| {
                 let frame = profile.frames.get(*id);
@@ -374,7 +372,7 @@ impl<'p> Writer<'p> {
             let location = Location {
                 id: n as u64 + 1,
                 mapping_id: match physical.mapping {
-                    Some(mapping) => self.mappings.of(mapping.index()),
+                    Some(mapping) => mapping.index() as u64 + 1,
                     None => u64::from(silent),
                 },
                 address: physical.address,
@@ -386,12 +384,9 @@ impl<'p> Writer<'p> {
             };
             encode(4, &location, buffer);
         }
-        for (n, row) in std::mem::take(&mut self.mappings.rows)
-            .into_iter()
-            .enumerate()
-        {
-            let id = MappingId::new(row);
-            let mapping = self.mapping(n as u64 + 1, id, has_lines[row]);
+        // All of them, in their order: the first is the main binary.
+        for (id, _) in profile.mappings.iter() {
+            let mapping = self.mapping(id, has_bare[id.index()]);
             encode(3, &mapping, buffer);
         }
         if silent && !locations.is_empty() {
@@ -422,11 +417,12 @@ impl<'p> Writer<'p> {
         self.locations = locations;
     }
 
-    fn mapping(&mut self, id: u64, of: MappingId, has_lines: bool) -> Mapping {
+    /// A binary; `has_bare` says that symbols are left to be looked up in it.
+    fn mapping(&mut self, id: MappingId, has_bare: bool) -> Mapping {
         let profile = self.profile;
-        let of = profile.mappings.get(of);
+        let of = profile.mappings.get(id);
         let mapping = Mapping {
-            id,
+            id: id.index() as u64 + 1,
             memory_start: of.start,
             memory_limit: of.limit,
             file_offset: of.offset,
@@ -434,9 +430,9 @@ impl<'p> Writer<'p> {
             build_id: self.strings.of(profile, of.build_id),
             ..Mapping::default()
         };
-        match has_lines {
-            true => symbolized(mapping),
-            false => mapping,
+        match has_bare {
+            true => mapping,
+            false => symbolized(mapping),
         }
     }
 
@@ -450,7 +446,7 @@ impl<'p> Writer<'p> {
         let default = match self.profile.values.len() {
             1 => 0,
             _ => {
-                let kind = &self.profile.values[self.profile.default_value].kind;
+                let kind = self.values.types[self.profile.default_value].kind.clone();
                 self.strings.index(kind.as_bytes())
             }
         };

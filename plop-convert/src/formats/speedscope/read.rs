@@ -190,6 +190,7 @@ fn sample(sheet: &mut Sheet, n: usize) -> Result<()> {
     if let Some((top, _)) = open.last() {
         let expected = format!("the end of frame {top}");
         return Err(Error::expected(&expected, "the end of the events")
+            .hint("was the recording cut off? how long the frame went on cannot be told")
             .at(Place::Path(format!("profiles[{n}].events"))));
     }
     Ok(())
@@ -276,6 +277,16 @@ fn profile(
     if !file.exporter.0.is_empty() {
         let exporter = Attribute::Text(file.exporter.lossy());
         profile.meta.extra.push(("exporter".into(), exporter));
+    }
+    let sum: i128 = values.iter().map(|value| i128::from(*value)).sum();
+    if unit.is_none()
+        && sheet
+            .end
+            .is_some_and(|end| end.is_above(Weight::of(sum, scale)))
+    {
+        notes.add("longer", None, || {
+            "profiles end later than their samples, which is kept only of times".into()
+        });
     }
     if let (Some(start), Some(end), Some(unit)) = (start, sheet.end, unit) {
         let lasted = end.times(unit).and_then(|end| end.checked_sub(start));
