@@ -563,6 +563,56 @@ mod tests {
         merge(profiles, &mut Notes::new()).unwrap()
     }
 
+    /// A run of one sample, of this much time in this unit.
+    fn timed(time: i64, unit: &str) -> Profile {
+        let mut profile = run(&[("f", time)], "cpu");
+        profile.values[0].unit = unit.into();
+        let of = ValueType::new("cpu", "nanoseconds");
+        profile.meta.period = Some(crate::Period { of, every: time });
+        profile
+    }
+
+    #[test]
+    fn times_in_two_units_are_added_up_in_the_finer_one() {
+        for runs in [
+            [timed(5, "milliseconds"), timed(7, "ns")],
+            [timed(7, "ns"), timed(5, "milliseconds")],
+        ] {
+            let sum = merge_without_runs(&runs, &mut Notes::new()).unwrap();
+            assert_eq!((sum.values.len(), sum.total(0)), (1, 5_000_007));
+            assert_eq!(sum.values[0].unit, "ns");
+            assert_eq!(sum.meta.period.map(|period| period.every), Some(7));
+        }
+        let too_many = timed(i64::MAX / 10, "seconds");
+        assert!(merge_without_runs(&[too_many, timed(1, "ns")], &mut Notes::new()).is_err());
+    }
+
+    #[test]
+    fn what_adds_up_to_nothing_goes_and_labels_may_stand_in_any_order() {
+        let labelled = |keys: [&str; 2], weight| {
+            let mut profile = run(&[("gone", -1)], "cpu");
+            let stack = profile.samples.get(0).stack;
+            let label = |key: &&str| {
+                let key = profile.strings.intern(key.as_bytes());
+                (key, LabelValue::Text(key))
+            };
+            let set = keys.iter().map(label).collect();
+            let labels = Some(profile.label_sets.intern(set));
+            profile.samples.push(Sample {
+                labels,
+                ..Sample::of(stack, &[weight])
+            });
+            profile
+        };
+        let runs = [
+            labelled(["a", "b"], 2),
+            labelled(["b", "a"], 3),
+            run(&[("gone", 2)], "cpu"),
+        ];
+        let sum = merge_without_runs(&runs, &mut Notes::new()).unwrap();
+        assert_eq!(sum.samples.values(), [5]);
+    }
+
     #[test]
     fn merging_in_any_grouping_gives_the_same() {
         let (a, b, c) = (

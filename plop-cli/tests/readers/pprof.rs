@@ -179,6 +179,45 @@ fn go_shows_threads_labels_and_inlined_functions() {
     );
 }
 
+/// The main binary, its build id, and that nothing is left to be looked up where nothing was.
+#[test]
+fn go_shows_the_same_binary_of_what_plop_wrote_anew() {
+    let Some(go) = variable("PLOP_GO") else {
+        return;
+    };
+    let folder = tempdir();
+    let head = |file: &Path| -> Vec<String> {
+        let (out, _) = run(&go, &[&"-top", &"-symbolize=none", &file]);
+        let is_head = |line: &&str| {
+            ["File: ", "Build ID: ", "Type: "]
+                .iter()
+                .any(|key| line.starts_with(key))
+        };
+        out.lines().filter(is_head).map(str::to_owned).collect()
+    };
+    let fixtures = files(&root().join("testdata/pprof"));
+    for file in &fixtures {
+        let anew = converted(file, folder.path(), "pb.gz");
+        assert_eq!(head(&anew), head(file), "{}", file.display());
+    }
+    assert!(fixtures.len() > 15);
+}
+
+#[test]
+fn go_reads_values_of_one_type_in_two_units() {
+    let Some(go) = variable("PLOP_GO") else {
+        return;
+    };
+    let folder = tempdir();
+    let input = folder.path().join("two.columns.folded");
+    std::fs::write(&input, "cpu/samples cpu/nanoseconds\na;b 3 30\n").unwrap();
+    let raw = pprof(&go, &[&"-raw", &converted(&input, folder.path(), "pb.gz")]);
+    assert!(
+        raw.contains("cpu/samples[dflt] cpu_nanoseconds/nanoseconds\n"),
+        "{raw}"
+    );
+}
+
 #[test]
 fn what_comes_out_of_a_pipe_is_what_a_file_holds() {
     let Some(go) = variable("PLOP_GO") else {
