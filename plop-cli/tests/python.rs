@@ -94,6 +94,40 @@ fn every_python_reads_it_after_a_visit_to_folded_stacks() {
 }
 
 #[test]
+fn every_python_reads_it_after_a_journey_through_other_formats() {
+    let Some(pythons) = pythons() else { return };
+    let folder = tempdir();
+    let mut files = originals();
+    for file in &mut files {
+        file.ours = folder.path().join(file.name());
+        // pprof has no room for names that are not UTF-8, as some of these are.
+        let odd = file.name().starts_with("names-");
+        let stops = match odd {
+            true => vec!["on.speedscope.json", "on.folded"],
+            false => vec!["on.pb.gz", "on.speedscope.json", "on.folded"],
+        };
+        let mut from = file.original.clone();
+        for (n, stop) in stops.iter().enumerate() {
+            let to = folder.path().join(stop);
+            let mut step: Vec<Arg> = vec![&from, &"-o", &to];
+            if odd && n == 0 {
+                step.push(&"--escape");
+            }
+            plop(&step);
+            from = to;
+        }
+        let mut back: Vec<Arg> = vec![&from, &"--from=folded", &"-o", &file.ours];
+        if odd {
+            back.push(&"--unescape");
+        }
+        plop(&back);
+    }
+    for python in &pythons {
+        script(python, "same.py", &arguments(&files));
+    }
+}
+
+#[test]
 fn every_python_reads_all_that_version_2_holds() {
     let Some(pythons) = pythons() else { return };
     let folder = tempdir();
