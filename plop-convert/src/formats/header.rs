@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use plop_core::{
-    Attribute, Attributes, Error, MAX_SCALE, Meta, Notes, Period, Place, Profile, Result, ThreadId,
-    Ticks, ValueType,
+    Attribute, Attributes, Error, MAX_SCALE, Meta, Notes, Period, Place, Profile, Result, Thread,
+    ThreadId, Ticks, ValueType,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -327,6 +327,20 @@ pub(super) fn push_threads(object: &mut Object, profile: &Profile, ids: &[Thread
 
 /// Thread id, name and process id, as the header has them.
 pub(super) type ThreadRow = (i64, Text, i64);
+
+/// The threads that a header lists, in a profile.
+pub(super) fn threads(profile: &mut Profile, rows: &[ThreadRow]) -> Vec<ThreadId> {
+    (rows.iter())
+        .map(|(tid, name, pid)| {
+            let name = profile.strings.intern(&name.0);
+            profile.threads.intern(Thread {
+                pid: *pid,
+                tid: *tid,
+                name,
+            })
+        })
+        .collect()
+}
 
 /// A text for each thread, different from all others': its name where that is enough. A row that is
 /// there a second time, as plop writes none, has none.

@@ -3,13 +3,13 @@
 
 use plop_core::{
     Error, Frame, FrameId, FrameKind, Function, LabelSet, LabelSetId, LabelValue, Mapping,
-    MappingId, Notes, Place, Profile, Result, Sample, SliceId, StrId, Thread, ThreadId, quoted,
+    MappingId, Notes, Place, Profile, Result, Sample, SliceId, StrId, ThreadId, quoted,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::read::{self, Row};
-use crate::formats::header::{Header, unknown_member};
+use crate::formats::header::{self, Header, unknown_member};
 use crate::formats::json::{Members, Text, of, plain};
 use crate::formats::{slices, weight};
 
@@ -26,16 +26,7 @@ pub(super) fn apply(
 ) -> Result<()> {
     profile.default_value = header.default_value;
     profile.meta = header.meta.clone();
-    let threads: Vec<ThreadId> = (header.threads.iter())
-        .map(|(tid, name, pid)| {
-            let name = profile.strings.intern(&name.0);
-            profile.threads.intern(Thread {
-                pid: *pid,
-                tid: *tid,
-                name,
-            })
-        })
-        .collect();
+    let threads = header::threads(profile, &header.threads);
     let mappings: Vec<MappingId> = (header.mappings.iter())
         .map(|(file, build_id, start, limit, offset)| {
             let file = profile.strings.intern(&file.0);

@@ -334,8 +334,8 @@ pub(super) fn at(place: usize) -> impl FnOnce(Error) -> Error {
     move |error| error.at(Place::Byte(place as u64))
 }
 
-/// How many bytes of a pprof file `bytes` begins with, field by field, at the top level only; and
-/// whether it has the marks of one. `whole` says that nothing follows.
+/// Whether `bytes` begin like a pprof file: fields of its numbers and kinds at the top level, and one that
+/// only it has. `whole` says that nothing follows.
 pub(super) fn looks_like_pprof(bytes: &[u8], whole: bool) -> bool {
     let mut reader = Reader::new(bytes, 0);
     let (mut types, mut fields, mut first_string) = (0, 0, None);

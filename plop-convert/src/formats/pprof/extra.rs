@@ -6,10 +6,10 @@
 //! changed those and kept the note, it no longer fits and is passed over.
 
 use flate2::Crc;
-use plop_core::{FrameKind, Notes, Profile, Slices, Thread, ThreadId};
+use plop_core::{FrameKind, Notes, Slices};
 use serde_json::value::RawValue;
 
-use crate::formats::header::{self, Header, ThreadRow};
+use crate::formats::header::{self, Header};
 use crate::formats::json::{Members, Text, of};
 use crate::formats::slices;
 
@@ -59,20 +59,6 @@ fn kinds(raw: &RawValue) -> Option<Vec<(FrameKind, usize)>> {
             .map(|(word, count)| (kind(word), *count))
             .collect(),
     )
-}
-
-/// The threads of the header in the profile.
-pub(super) fn threads(profile: &mut Profile, rows: &[ThreadRow]) -> Vec<ThreadId> {
-    (rows.iter())
-        .map(|(tid, name, pid)| {
-            let name = profile.strings.intern(&name.0);
-            profile.threads.intern(Thread {
-                pid: *pid,
-                tid: *tid,
-                name,
-            })
-        })
-        .collect()
 }
 
 /// The check sum of a file's samples and locations.

@@ -302,7 +302,7 @@ impl<'t> Builder<'t> {
         self.labels.slice = extra.slice_label.map(|key| (key, count));
         if let Some(key) = extra.thread_label {
             let texts = header::thread_texts(&extra.header.threads);
-            let threads = extra::threads(profile, &extra.header.threads);
+            let threads = header::threads(profile, &extra.header.threads);
             let texts = texts.into_iter().zip(threads);
             let texts = texts.filter_map(|(text, thread)| Some((text?, thread)));
             self.labels.thread = Some((key, texts.collect()));

@@ -65,7 +65,7 @@ pub(super) struct Event {
 }
 
 impl File {
-    /// Takes a file in; `advance` hears of the end.
+    /// Takes a file in.
     pub(super) fn parse(input: &[u8]) -> Result<File> {
         serde_json::from_slice(input).map_err(|error| {
             let found = plain(&error);

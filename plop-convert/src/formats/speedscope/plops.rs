@@ -8,7 +8,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use plop_core::{Notes, Profile, Sample, StackId, Thread, ThreadId};
+use plop_core::{Notes, Profile, Sample, StackId, ThreadId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -77,16 +77,7 @@ impl Builder {
         let mut profile = Profile::new(header.values);
         profile.default_value = header.default_value;
         profile.meta = header.meta;
-        let threads = (header.threads.iter())
-            .map(|(tid, name, pid)| {
-                let name = profile.strings.intern(&name.0);
-                profile.threads.intern(Thread {
-                    pid: *pid,
-                    tid: *tid,
-                    name,
-                })
-            })
-            .collect();
+        let threads = header::threads(&mut profile, &header.threads);
         Builder {
             profile,
             threads,
