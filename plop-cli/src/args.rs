@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use anyhow::{Context, Result};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{completions, convert, formats, info, man, merge};
+use crate::commands::{completions, convert, formats, info, man, merge, record};
 
 /// Find out what a program spends its time on, and whether the last deploy made it slower.
 #[derive(Parser)]
@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Record(Box<record::Args>),
     Convert(Box<convert::Args>),
     Merge(merge::Args),
     Info(info::Args),

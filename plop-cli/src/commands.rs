@@ -6,6 +6,7 @@ pub(crate) mod formats;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod merge;
+pub(crate) mod record;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use crate::args::{Command, Settings};
 
 pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     match command {
+        Command::Record(args) => record::run(*args, settings),
         Command::Convert(args) => convert::run(*args, settings),
         Command::Merge(args) => merge::run(args, settings),
         Command::Info(args) => info::run(args, settings),

@@ -2,6 +2,7 @@
 //! the crates below.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod args;
 mod commands;
 mod input;

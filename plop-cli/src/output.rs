@@ -21,10 +21,10 @@ pub(crate) struct OutputArgs {
     pub(crate) output: Option<PathBuf>,
     /// The format to write; without it, the ending of the output's name decides
     #[arg(short, long, value_name = "FORMAT", value_parser = format_names(|format| format.write.is_some()))]
-    format: Option<String>,
+    pub(crate) format: Option<String>,
     /// Compress the output with gzip, whatever its name
     #[arg(long)]
-    gzip: bool,
+    pub(crate) gzip: bool,
     /// Fail with exit code 2, and write nothing, if anything is lost or changed
     #[arg(long)]
     pub(crate) strict: bool,
@@ -39,6 +39,8 @@ pub(crate) struct Output {
     /// `None` is standard output.
     pub(crate) file: Option<PathBuf>,
     gzip: bool,
+    /// Whether a file that is there is replaced, or an error.
+    replace: bool,
 }
 
 impl OutputArgs {
@@ -77,7 +79,12 @@ impl OutputArgs {
                 "compressed output is not for a terminal (name a file with -o, or -o - to insist)"
             );
         }
-        Ok(Output { format, file, gzip })
+        Ok(Output {
+            format,
+            file,
+            gzip,
+            replace: true,
+        })
     }
 
     /// The format that was asked for. `flamegraph` is folded stacks, as in the original Plop, unless
@@ -120,7 +127,14 @@ impl Output {
             format: self.format,
             file: Some(file),
             gzip: self.gzip,
+            replace: self.replace,
         }
+    }
+
+    /// The same, where a file that is there is replaced, or else an error of the kind
+    /// [`io::ErrorKind::AlreadyExists`].
+    pub(crate) fn replacing(self, replace: bool) -> Output {
+        Output { replace, ..self }
     }
 
     /// Writes what was prepared; returns how many bytes went out.
@@ -148,14 +162,14 @@ impl Output {
                 open.and_then(|file| put(&mut BufWriter::new(file)))
                     .map_err(anyhow::Error::from)
             }
-            Some(file) => put_whole(file, put),
+            Some(file) => put_whole(file, self.replace, put),
         };
         written.with_context(|| format!("cannot write {}", self.name()))
     }
 }
 
 /// Whether a path is a device, a pipe or the like, which is written to as it is; a file is replaced.
-fn is_special(file: &Path) -> bool {
+pub(crate) fn is_special(file: &Path) -> bool {
     is_descriptor(file)
         || file
             .metadata()
@@ -179,7 +193,11 @@ fn is_stdout(file: &Path) -> bool {
 
 /// Writes a file beside its final place and then puts it there, so that whoever looks finds the old
 /// file or the new one, whole.
-fn put_whole(file: &Path, put: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> Result<u64> {
+fn put_whole(
+    file: &Path,
+    replace: bool,
+    put: impl FnOnce(&mut dyn Write) -> io::Result<u64>,
+) -> Result<u64> {
     if file.is_dir() {
         bail!("it is a folder; name a file in it");
     }
@@ -208,7 +226,11 @@ fn put_whole(file: &Path, put: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -
     }
     let mut partial = builder.tempfile_in(folder)?;
     let bytes = put(&mut BufWriter::new(partial.as_file_mut()))?;
-    partial.persist(&target).map_err(|error| error.error)?;
+    let there = match replace {
+        true => partial.persist(&target),
+        false => partial.persist_noclobber(&target),
+    };
+    there.map_err(|error| error.error)?;
     Ok(bytes)
 }
 

@@ -5,9 +5,9 @@
 //! that reading it whole gives.
 
 use crate::{
-    Error, Frame, FrameId, Function, FunctionId, LabelSetId, LabelValue, Mapping, MappingId, Meta,
-    Notes, Profile, Result, Sample, Slice, SliceId, StackId, StrId, Thread, ThreadId, Ticks,
-    ValueType, nanoseconds_in,
+    Attribute, Attributes, Error, Frame, FrameId, Function, FunctionId, LabelSetId, LabelValue,
+    Mapping, MappingId, Meta, Notes, Profile, Result, Sample, Slice, SliceId, StackId, StrId,
+    Thread, ThreadId, Ticks, ValueType, nanoseconds_in,
 };
 
 /// Where the rows of an absorbed profile went.
@@ -25,10 +25,26 @@ impl Profile {
     /// # Errors
     /// When decimal places that differ cannot be made equal within 64 bits.
     pub fn absorb(&mut self, other: &Profile) -> Result<()> {
+        let first = self.slices.len();
+        let slices: Vec<SliceId> = (0..other.slices.len())
+            .map(|n| SliceId::new(first + n))
+            .collect();
+        self.slices.0.extend_from_slice(&other.slices.0);
+        self.absorb_into_slices(other, &slices)
+    }
+
+    /// Takes in the samples of `other` as [`Profile::absorb`] does, with its slice `n` becoming our
+    /// slice `slices[n]`, which is to be there already: for recordings that lie beside each other in
+    /// time instead of following each other. Our slices and their counters stay as they are.
+    ///
+    /// # Errors
+    /// As [`Profile::absorb`].
+    ///
+    /// # Panics
+    /// When a sample of `other` is in a slice for which `slices` has no entry.
+    pub fn absorb_into_slices(&mut self, other: &Profile, slices: &[SliceId]) -> Result<()> {
         let columns = self.unite_values(other)?;
         let moved = self.absorb_tables(other);
-        let first_slice = self.slices.len();
-        self.slices.0.extend_from_slice(&other.slices.0);
         self.samples.reserve(other.samples.len());
         let mut values = vec![0i64; self.values.len()];
         for sample in other.samples.iter() {
@@ -41,13 +57,21 @@ impl Profile {
                 values: &values,
                 thread: sample.thread.map(|id| moved.threads[id.index()]),
                 labels: sample.labels.map(|id| moved.label_sets[id.index()]),
-                slice: sample
-                    .slice
-                    .map(|id| SliceId::new(first_slice + id.index())),
+                slice: sample.slice.map(|id| slices[id.index()]),
                 time_ns: sample.time_ns,
             });
         }
         Ok(())
+    }
+
+    /// The profile with its samples in the order of their times; those without one come first.
+    pub fn in_time_order(mut self) -> Profile {
+        if self.samples.have_times() {
+            let mut order: Vec<usize> = (0..self.samples.len()).collect();
+            order.sort_by_key(|row| self.samples.get(*row).time_ns);
+            self.samples = self.samples.in_order(&order);
+        }
+        self
     }
 
     /// Makes room for the value types of `other`. Returns, for each of them, the column here and
@@ -306,11 +330,7 @@ pub fn one_run(mut profiles: Vec<Profile>) -> Result<Profile> {
     for profile in rest {
         whole.absorb(&profile)?;
     }
-    if whole.samples.have_times() {
-        let mut order: Vec<usize> = (0..whole.samples.len()).collect();
-        order.sort_by_key(|row| whole.samples.get(*row).time_ns);
-        whole.samples = whole.samples.in_order(&order);
-    }
+    let whole = whole.in_time_order();
     whole.check()?;
     Ok(whole)
 }
@@ -469,6 +489,7 @@ fn merge_meta(meta: &mut Meta, other: &Meta, notes: &mut Notes) {
             None => meta.work.push((counter.clone(), *amount)),
         }
     }
+    merge_sampler(&mut meta.sampler, &other.sampler);
     for comment in &other.comments {
         if !meta.comments.contains(comment) {
             meta.comments.push(comment.clone());
@@ -519,6 +540,20 @@ fn merge_meta(meta: &mut Meta, other: &Meta, notes: &mut Notes) {
                 differ.join(", ")
             )
         });
+    }
+}
+
+/// Adds up the counters of samplers; of what is no counter the first run's word stands, since it
+/// tells how a profile came about and not what it is of.
+fn merge_sampler(ours: &mut Attributes, theirs: &Attributes) {
+    for (key, value) in theirs {
+        match (ours.iter_mut().find(|(name, _)| name == key), value) {
+            (Some((_, Attribute::Number(sum))), Attribute::Number(more)) => {
+                *sum = sum.saturating_add(*more);
+            }
+            (Some(_), _) => {}
+            (None, _) => ours.push((key.clone(), value.clone())),
+        }
     }
 }
 
@@ -649,6 +684,42 @@ mod tests {
     }
 
     #[test]
+    fn recordings_beside_each_other_share_slices() {
+        let slice = |ticks| Slice {
+            ticks: Some(ticks),
+            ..Slice::default()
+        };
+        let in_slices = |slices: &[usize]| {
+            let mut profile = run(&vec![("f", 1); slices.len()], "cpu");
+            let mut slices = slices.iter();
+            profile.samples = profile.samples.filter_map(1, |sample, _| {
+                Some(Sample {
+                    slice: slices.next().map(|n| SliceId::new(*n)),
+                    ..sample
+                })
+            });
+            profile
+        };
+        let mut whole = in_slices(&[0, 1]);
+        whole.slices.0 = vec![slice(7), slice(8)];
+        let mut fine = in_slices(&[0, 2, 3]);
+        fine.slices.0 = vec![slice(1); 4];
+        let coarse = [0, 0, 1, 1].map(SliceId::new);
+        whole.absorb_into_slices(&fine, &coarse).unwrap();
+        assert_eq!(whole.slices.0, [slice(7), slice(8)]);
+        let summed = whole.summed();
+        let found: Vec<_> = summed
+            .samples
+            .iter()
+            .map(|s| (s.slice, s.values[0]))
+            .collect();
+        assert_eq!(
+            found,
+            [(Some(SliceId::new(0)), 2), (Some(SliceId::new(1)), 3)]
+        );
+    }
+
+    #[test]
     fn decimal_places_are_made_equal_or_refused() {
         let mut tenths = run(&[("f", 15)], "cpu");
         tenths.values[0].scale = 1;
@@ -657,6 +728,36 @@ mod tests {
         assert_eq!((whole.total(0), whole.values[0].scale), (35, 1));
         let mut huge = run(&[("f", i64::MAX)], "cpu");
         assert!(huge.absorb(&tenths).is_err());
+    }
+
+    #[test]
+    fn counters_of_samplers_add_up() {
+        let (mut a, mut b) = (run(&[("f", 1)], "cpu"), run(&[("f", 1)], "cpu"));
+        let text = |text: &str| Attribute::Text(text.into());
+        a.meta.sampler = vec![
+            ("trigger".into(), text("timer")),
+            ("rejected".into(), Attribute::Number(1)),
+        ];
+        b.meta.sampler = vec![
+            ("rejected".into(), Attribute::Number(2)),
+            ("trigger".into(), text("perf")),
+            ("cut".into(), Attribute::Number(4)),
+        ];
+        let mut notes = Notes::new();
+        let sum = merge(&[a, b], &mut notes).unwrap().meta.sampler;
+        let told: Vec<_> = sum
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("trigger", &text("timer")),
+                ("rejected", &Attribute::Number(3)),
+                ("cut", &Attribute::Number(4))
+            ]
+        );
+        assert!(notes.is_empty());
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Profile {
         for (name, attributes) in [
             ("host", &meta.host),
             ("build", &meta.build),
+            ("sampler", &meta.sampler),
             ("extra", &meta.extra),
         ] {
             for (key, value) in attributes {

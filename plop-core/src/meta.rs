@@ -140,6 +140,9 @@ pub struct Meta {
     pub work: Vec<(String, i64)>,
     /// The command line.
     pub command: Vec<String>,
+    /// How the sampler ran and what it counted: `trigger`, `rejected`, `overruns`. Numbers are counters
+    /// and add up over processes and runs.
+    pub sampler: Attributes,
     /// The machine.
     pub host: Attributes,
     /// The build that ran: commit, version.

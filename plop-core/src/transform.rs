@@ -8,8 +8,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::{
-    Error, Frame, FrameId, Function, LabelSetId, LabelValue, Profile, Result, Sample, Slice,
-    SliceId, StackId, StrId,
+    Attribute, Error, Frame, FrameId, Function, LabelSetId, LabelSets, LabelValue, Profile, Result,
+    Sample, Slice, SliceId, StackId, StrId,
 };
 
 /// Some of the frames of one profile.
@@ -108,6 +108,31 @@ impl Profile {
         self.retain(|sample| sample.labels.is_some_and(|id: LabelSetId| kept[id.index()]))
     }
 
+    /// The profile with one more label on every sample, before those that it has.
+    pub fn with_label(mut self, key: &[u8], value: &[u8]) -> Profile {
+        let label = (
+            self.strings.intern(key),
+            LabelValue::Text(self.strings.intern(value)),
+        );
+        let mut sets = LabelSets::new();
+        let went: Vec<LabelSetId> = (self.label_sets.iter())
+            .map(|(_, set)| {
+                let more = [label].into_iter().chain(set.iter().copied());
+                sets.intern(more.collect())
+            })
+            .collect();
+        let alone = sets.intern(vec![label]);
+        let stride = self.values.len();
+        self.samples = self.samples.filter_map(stride, |sample, _| {
+            Some(Sample {
+                labels: Some(sample.labels.map_or(alone, |id| went[id.index()])),
+                ..sample
+            })
+        });
+        self.label_sets = sets;
+        self.compact()
+    }
+
     /// Only the samples of slices `from` up to but not with `to`, counted from 0. The counters of the
     /// run become those of these slices.
     ///
@@ -157,6 +182,7 @@ impl Profile {
         self.meta.cpu_ns = sum(|slice| slice.cpu_ns);
         self.meta.wall_ns = sum(|slice| slice.wall_ns);
         (self.meta.work, self.meta.ticks, self.meta.start_ns) = (work, None, None);
+        (self.meta.sampler).retain(|(_, value)| !matches!(value, Attribute::Number(_)));
     }
 
     /// Only value `value`, which becomes the default.
@@ -373,6 +399,29 @@ pub(crate) mod tests {
         );
         let files = two_lines().at_granularity(Granularity::Files);
         assert_eq!(folded(files), ["a.py;b.py 1", "b.py 2"]);
+    }
+
+    #[test]
+    fn a_label_more_stands_before_the_others() {
+        let twice = profile(&[("a", 1), ("b", 2)])
+            .by_thread(|_, _| true)
+            .with_label(b"never", b"seen");
+        assert!(twice.samples.is_empty());
+        let labelled = profile(&[("a", 1), ("b", 2)])
+            .with_label(b"ring", b"2")
+            .with_label(b"deploy", b"9bd07e");
+        let both = ", deploy=\"9bd07e\", ring=\"2\"";
+        assert_eq!(
+            labelled.dump().matches(both).count(),
+            2,
+            "{}",
+            labelled.dump()
+        );
+        assert_eq!(labelled.label_sets.len(), 1);
+        assert_eq!(
+            folded(labelled.by_label(|k, v| k == b"ring" && v == b"2")),
+            ["a 1", "b 2"]
+        );
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn join(input: &mut Input, output: &Output, select: &SelectArgs) -> Result<()> {
     Ok(())
 }
 
-fn is_folder(path: &Path) -> bool {
+pub(crate) fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);
@@ -41,22 +41,84 @@ pub(crate) fn finish(command: &mut Command) -> String {
 
 /// Runs a command, which must succeed; returns what it wrote to stdout and to stderr.
 pub(crate) fn output(command: &mut Command) -> (String, String) {
-    let [out, err] = [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file can be made"));
-    let handles = [&out, &err].map(|file| file.reopen().expect("a file can be opened"));
-    let [stdout, stderr] = handles;
-    let child = (command.stdin(Stdio::null()).stdout(stdout).stderr(stderr))
-        .spawn()
-        .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
-    let status = Running(child).wait();
-    let [out, err] = [out, err].map(|file| std::fs::read(file).expect("a file can be read"));
-    let [out, err] = [out, err].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let ended = ended(command);
     let program = command.get_program();
     let args: Vec<_> = command.get_args().take(8).collect();
-    match status {
-        Some(status) => assert!(status.success(), "{program:?} {args:?}: {status}: {err}"),
-        None => panic!("{program:?} {args:?}: not done in {LIMIT:?}: {err}"),
+    let status = ended.status;
+    assert!(
+        status.success(),
+        "{program:?} {args:?}: {status}: {}",
+        ended.stderr
+    );
+    (ended.stdout, ended.stderr)
+}
+
+/// How a command ended, and what it wrote.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command, which must end in time.
+pub(crate) fn ended(command: &mut Command) -> Ended {
+    Started::new(command).wait()
+}
+
+/// A command that runs, its output going into files, so that a child that lives on holds up nobody.
+pub(crate) struct Started {
+    pub(crate) process: Running,
+    group: u32,
+    name: String,
+    out: NamedTempFile,
+    err: NamedTempFile,
+}
+
+impl Started {
+    pub(crate) fn new(command: &mut Command) -> Started {
+        let [out, err] =
+            [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file can be made"));
+        let handles = [&out, &err].map(|file| file.reopen().expect("a file can be opened"));
+        let [stdout, stderr] = handles;
+        let child = (command.stdin(Stdio::null()).stdout(stdout).stderr(stderr))
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
+        Started {
+            group: child.id(),
+            process: Running(child),
+            name: format!("{command:?}"),
+            out,
+            err,
+        }
     }
-    (out, err)
+
+    /// What it has written to stdout so far.
+    pub(crate) fn stdout(&self) -> String {
+        text(&self.out)
+    }
+
+    pub(crate) fn wait(self) -> Ended {
+        let status = self.process.wait();
+        let [stdout, stderr] = [&self.out, &self.err].map(text);
+        match status {
+            Some(status) => Ended {
+                status,
+                stdout,
+                stderr,
+            },
+            None => {
+                // Where it leads a group, all of the group goes with it.
+                let group = format!("-{}", self.group);
+                let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+                panic!("{}: not done in {LIMIT:?}: {stderr}", self.name)
+            }
+        }
+    }
+}
+
+fn text(file: &NamedTempFile) -> String {
+    let bytes = std::fs::read(file).expect("a file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A process that ends with the test.

@@ -17,7 +17,7 @@ use super::json::{
 };
 
 /// The keys of the header that mean something to this version.
-pub(super) const KNOWN_KEYS: [&str; 25] = [
+pub(super) const KNOWN_KEYS: [&str; 26] = [
     "build",
     "clock",
     "command",
@@ -37,6 +37,7 @@ pub(super) const KNOWN_KEYS: [&str; 25] = [
     "period_ns",
     "prefixes",
     "runtime",
+    "sampler",
     "started",
     "threads",
     "ticks",
@@ -193,6 +194,7 @@ impl Header {
             "drop_frames" => meta.drop_frames = text()?,
             "keep_frames" => meta.keep_frames = text()?,
             "doc_url" => meta.doc_url = text()?,
+            "sampler" => meta.sampler = attributes(raw)?,
             "host" => meta.host = attributes(raw)?,
             "build" => meta.build = attributes(raw)?,
             _ => return Ok(false),
@@ -282,7 +284,11 @@ pub(super) fn push(object: &mut Object, profile: &Profile, needed: &Needed) {
     if needed.values && profile.default_value > 0 {
         object.number("default", Some(profile.default_value as i64));
     }
-    for (key, attributes) in [("host", &meta.host), ("build", &meta.build)] {
+    for (key, attributes) in [
+        ("sampler", &meta.sampler),
+        ("host", &meta.host),
+        ("build", &meta.build),
+    ] {
         if !attributes.is_empty() {
             let mut members = Object::open(object.key(key));
             for (key, value) in attributes {
@@ -385,7 +391,12 @@ pub(super) fn fit(meta: &Meta, notes: &mut Notes) -> Option<Meta> {
         });
     }
     let mut fitted = meta.clone();
-    for attributes in [&mut fitted.host, &mut fitted.build, &mut fitted.extra] {
+    for attributes in [
+        &mut fitted.sampler,
+        &mut fitted.host,
+        &mut fitted.build,
+        &mut fitted.extra,
+    ] {
         for (_, value) in attributes {
             if let Attribute::Json(json) = value {
                 *json = one_line(json);

@@ -436,6 +436,7 @@ pub(crate) fn profile() -> BoxedStrategy<Profile> {
                         dropped,
                     });
                     (m.host, m.build, m.extra) = lists;
+                    m.sampler = m.build.iter().rev().cloned().collect();
                     (m.command, m.prefixes, m.comments) = (texts.0, texts.1, texts.2);
                     (m.runtime, m.drop_frames, m.keep_frames, m.doc_url) =
                         (texts.3, texts.4, texts.5, texts.6);

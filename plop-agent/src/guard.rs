@@ -1,0 +1,188 @@
+//! Reading memory that may not be there.
+//!
+//! The fast way is an ordinary load at a known instruction: our handler of SIGSEGV and SIGBUS
+//! recognises that instruction and has the load give nothing. It is taken only while the kernel still
+//! shows that handler. Otherwise the kernel is asked to copy, a line at a time.
+
+use core::arch::global_asm;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use crate::{config, sys};
+
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".text",
+    ".p2align 4",
+    ".hidden plop_agent_load",
+    ".globl plop_agent_load",
+    "plop_agent_load:",
+    "mov rax, [rdi]",
+    "xor edx, edx",
+    "ret",
+    ".hidden plop_agent_nothing",
+    ".globl plop_agent_nothing",
+    "plop_agent_nothing:",
+    "xor eax, eax",
+    "mov edx, 1",
+    "ret",
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".text",
+    ".p2align 4",
+    ".hidden plop_agent_load",
+    ".globl plop_agent_load",
+    "plop_agent_load:",
+    "ldr x0, [x0]",
+    "mov x1, #0",
+    "ret",
+    ".hidden plop_agent_nothing",
+    ".globl plop_agent_nothing",
+    "plop_agent_nothing:",
+    "mov x0, #0",
+    "mov x1, #1",
+    "ret",
+);
+
+#[repr(C)]
+struct Loaded {
+    word: u64,
+    failed: u64,
+}
+
+unsafe extern "C" {
+    fn plop_agent_load(at: u64) -> Loaded;
+    fn plop_agent_nothing();
+}
+
+/// Whether the handlers of SIGSEGV and SIGBUS are ours.
+static GUARDED: AtomicBool = AtomicBool::new(false);
+
+/// How many loads found nothing.
+pub(crate) static FAULTS: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn set_guarded(guarded: bool) {
+    GUARDED.store(guarded && !config::deflected(config::NO_GUARD), Relaxed);
+}
+
+pub(crate) fn guarded() -> bool {
+    GUARDED.load(Relaxed)
+}
+
+/// Called by the handler of SIGSEGV and SIGBUS: whether the fault was our load's. Then it goes on with
+/// nothing.
+///
+/// # Safety
+/// `context` is what the kernel gave the handler.
+pub(crate) unsafe fn recover(context: *mut u8) -> bool {
+    // The saved instruction pointer, in `ucontext_t`.
+    #[cfg(target_arch = "x86_64")]
+    let offset = 40 + 16 * 8;
+    #[cfg(target_arch = "aarch64")]
+    let offset = 176 + 8 + 32 * 8;
+    // SAFETY: the kernel's layout of `ucontext_t`.
+    let pc = unsafe { context.add(offset).cast::<usize>() };
+    let load = plop_agent_load as *const () as usize;
+    let nothing = plop_agent_nothing as *const () as usize;
+    // SAFETY: as above.
+    unsafe {
+        if !(load..nothing).contains(&pc.read()) {
+            return false;
+        }
+        pc.write(nothing);
+    }
+    FAULTS.fetch_add(1, Relaxed);
+    true
+}
+
+/// What reads the program's memory.
+pub(crate) trait Memory {
+    /// The word at an address, which need not be aligned.
+    fn word(&self, at: u64) -> Option<u64>;
+
+    /// The word at an address that a pointer may have, which is aligned.
+    #[inline(always)]
+    fn pointer(&self, at: u64) -> Option<u64> {
+        if at & 7 != 0 { None } else { self.word(at) }
+    }
+}
+
+/// Whether an address can be one of the program's at all.
+#[inline(always)]
+fn plausible(at: u64) -> bool {
+    // 47 bits on x86-64; 48 on aarch64, where the top byte may be a tag.
+    let bits = if cfg!(target_arch = "aarch64") {
+        48
+    } else {
+        47
+    };
+    at >= 4096 && at >> bits == 0
+}
+
+/// Ordinary loads, guarded.
+pub(crate) struct Direct;
+
+impl Memory for Direct {
+    #[inline(always)]
+    fn word(&self, at: u64) -> Option<u64> {
+        if !plausible(at) {
+            return None;
+        }
+        // SAFETY: where nothing is mapped, our handler has the load give nothing.
+        let loaded = unsafe { plop_agent_load(at) };
+        if loaded.failed != 0 {
+            None
+        } else {
+            Some(loaded.word)
+        }
+    }
+}
+
+const LINE: usize = 128;
+const LINES: usize = 8;
+
+/// Copies by the kernel. The last few lines are kept, so it is for one walk only.
+pub(crate) struct Copied {
+    lines: [(Cell<u64>, Cell<[u8; LINE]>); LINES],
+}
+
+impl Copied {
+    pub(crate) fn new() -> Self {
+        Copied {
+            lines: [const { (Cell::new(u64::MAX), Cell::new([0; LINE])) }; LINES],
+        }
+    }
+
+    fn byte_range(&self, at: u64, into: &mut [u8; 8]) -> Option<()> {
+        for (n, byte) in into.iter_mut().enumerate() {
+            let at = at + n as u64;
+            let number = at / LINE as u64;
+            let (known, line) = self.lines.get(number as usize % LINES)?;
+            if known.get() != number {
+                let mut fresh = [0; LINE];
+                if !sys::copy(number * LINE as u64, &mut fresh) {
+                    FAULTS.fetch_add(1, Relaxed);
+                    return None;
+                }
+                line.set(fresh);
+                known.set(number);
+            }
+            // SAFETY: the cell is not written while its bytes are looked at.
+            let bytes = unsafe { &*line.as_ptr() };
+            *byte = *bytes.get(at as usize % LINE)?;
+        }
+        Some(())
+    }
+}
+
+impl Memory for Copied {
+    fn word(&self, at: u64) -> Option<u64> {
+        if !plausible(at) {
+            return None;
+        }
+        let mut word = [0; 8];
+        self.byte_range(at, &mut word)?;
+        Some(u64::from_le_bytes(word))
+    }
+}

@@ -1,0 +1,405 @@
+//! What makes a thread take a sample of itself: a POSIX timer on its CPU clock, a perf event, or a
+//! timer of the whole process. Where one is refused the next is tried, and which one runs is told.
+
+use core::sync::atomic::{
+    AtomicU16, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use crate::config::{self, Config, Mode, deflected};
+use crate::signals::{self, SIGPROF};
+use crate::slots::{self, Slot};
+use crate::sys::{self, plain};
+
+/// The triggers, in the order in which they are tried.
+pub(crate) const TIMER: u32 = 0;
+pub(crate) const PERF: u32 = 1;
+pub(crate) const ITIMER: u32 = 2;
+pub(crate) const WALL: u32 = 3;
+
+/// Their names.
+pub(crate) const NAMES: [&str; 4] = ["timer", "perf", "itimer", "wall"];
+
+/// What a signal of ours carries, with the slot's index in the low half.
+pub(crate) const MARK: u64 = 0x706c_6f70_0000_0000;
+
+static KIND: AtomicU32 = AtomicU32::new(TIMER);
+/// Why it is this one: the reason's number in [`REASONS`].
+static WHY: AtomicU32 = AtomicU32::new(0);
+static PERIOD_NS: AtomicU64 = AtomicU64::new(10_000_000);
+/// Whether perf events count time in the kernel.
+static KERNEL_TOO: AtomicU32 = AtomicU32::new(1);
+
+/// Why a trigger was chosen.
+const REASONS: [&str; 8] = [
+    "",
+    "the rate is above the kernel's ticks, which timers cannot exceed",
+    "timers on threads are refused (the limit of pending signals, RLIMIT_SIGPENDING?)",
+    "timers on threads are not permitted here (seccomp?)",
+    "timers on threads and perf events are refused",
+    "no timer is permitted here, so running threads are looked at from outside",
+    "the mode asks for it",
+    "the rate is above the kernel's ticks and perf events are refused: samples come no faster than ticks",
+];
+
+/// Which slot a descriptor's event belongs to, and one. Signals can still come from events that are
+/// closed: their entries are [`CLOSED`].
+const CLOSED: u16 = u16::MAX;
+static EVENTS: [AtomicU16; 1 << 16] = [const { AtomicU16::new(0) }; 1 << 16];
+
+pub(crate) fn kind() -> u32 {
+    KIND.load(Relaxed)
+}
+
+pub(crate) fn name() -> &'static str {
+    NAMES.get(kind() as usize).copied().unwrap_or("none")
+}
+
+pub(crate) fn why() -> &'static str {
+    REASONS
+        .get(WHY.load(Relaxed) as usize)
+        .copied()
+        .unwrap_or("")
+}
+
+fn choose(kind: u32, why: u32) {
+    WHY.store(why, Relaxed);
+    KIND.store(kind, Release);
+}
+
+/// Chooses a trigger. `killing` says that a filter of system calls would kill us for making one.
+pub(crate) fn begin(config: &Config, killing: bool) {
+    PERIOD_NS.store(config.period_ns(), Relaxed);
+    match config.mode {
+        Mode::Prof | Mode::Virtual | Mode::Real => choose(ITIMER, 6),
+        _ if killing => choose(WALL, 5),
+        // A timer cannot be later than its tick, so half a tick of tolerance is none.
+        _ if config.period_ns() * 10 < sys::tick_ns() * 9 => {
+            if perf_works() {
+                choose(PERF, 1)
+            } else {
+                choose(TIMER, 7)
+            }
+        }
+        _ => choose(TIMER, 0),
+    }
+}
+
+/// Which slot's sample a signal asks for; `None` when it is not one of ours.
+///
+/// # Safety
+/// `info` is what the kernel gave a handler of `signal`.
+#[inline]
+pub(crate) unsafe fn asked(signal: i32, info: *const u8) -> Option<Asked> {
+    const SI_TIMER: i32 = -2;
+    const SI_QUEUE: i32 = -1;
+    const SI_KERNEL: i32 = 0x80;
+    // SAFETY: the kernel's layout of `siginfo_t`.
+    let (code, value, overrun, fd) = unsafe {
+        (
+            info.add(8).cast::<i32>().read(),
+            info.add(24).cast::<u64>().read(),
+            info.add(20).cast::<i32>().read(),
+            info.add(24).cast::<i32>().read(),
+        )
+    };
+    let index = (value & 0xffff_ffff) as usize;
+    let marked = value & !0xffff_ffff == MARK;
+    match code {
+        SI_TIMER if marked => Some(Asked {
+            index,
+            ticks: 1 + overrun.max(0) as u32,
+        }),
+        SI_QUEUE if marked => Some(Asked { index, ticks: 1 }),
+        1..=6 if signal == SIGPROF => match EVENTS.get(usize::try_from(fd).ok()?)?.load(Acquire) {
+            0 => None,
+            entry => Some(Asked {
+                index: usize::from(entry) - 1,
+                ticks: 1,
+            }),
+        },
+        SI_KERNEL if kind() == ITIMER => {
+            let (index, _) = slots::of(sys::gettid())?;
+            Some(Asked { index, ticks: 1 })
+        }
+        _ => None,
+    }
+}
+
+/// What a signal of ours says.
+pub(crate) struct Asked {
+    pub(crate) index: usize,
+    pub(crate) ticks: u32,
+}
+
+/// Arms a thread's own timer or event, if that is the trigger; steps down to the next trigger where it
+/// is refused, and then all threads must be armed anew: false.
+pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
+    match kind() {
+        TIMER => match arm_timer(slot, index, tid) {
+            // The thread has gone.
+            0 | -3 | -22 => true,
+            refused => {
+                let seccomp = refused != sys::EAGAIN;
+                if perf_works() {
+                    choose(PERF, if seccomp { 3 } else { 2 });
+                } else {
+                    step_down();
+                }
+                false
+            }
+        },
+        PERF => match arm_event(slot, index, tid) {
+            result if result >= 0 || result == -3 => true,
+            _ => {
+                step_down();
+                false
+            }
+        },
+        _ => true,
+    }
+}
+
+/// No timer of each thread, then one of the process.
+fn step_down() {
+    disarm_all();
+    choose(ITIMER, 4);
+    if !arm_process(2) {
+        choose(WALL, 5);
+    }
+}
+
+/// Arms the timer of the process; whether there is one now.
+pub(crate) fn arm_process(which: usize) -> bool {
+    if deflected(config::NO_ITIMER) {
+        return false;
+    }
+    let micros = (PERIOD_NS.load(Relaxed) / 1000).max(1);
+    let interval = [
+        micros / 1_000_000,
+        micros % 1_000_000,
+        micros / 1_000_000,
+        micros % 1_000_000,
+    ];
+    plain!(SETITIMER, which, interval.as_ptr(), 0) == 0
+}
+
+/// Stops the timer of the process.
+pub(crate) fn disarm_process(which: usize) {
+    let never = [0u64; 4];
+    plain!(SETITIMER, which, never.as_ptr(), 0);
+}
+
+#[repr(C)]
+struct Event {
+    value: u64,
+    signal: i32,
+    notify: i32,
+    tid: i32,
+    padding: [i32; 11],
+}
+
+fn arm_timer(slot: &Slot, index: usize, tid: i32) -> isize {
+    if deflected(config::NO_TIMER) || nearly_all_pending() {
+        return sys::EAGAIN;
+    }
+    let thread_id = 4;
+    let event = Event {
+        value: MARK | index as u64,
+        signal: SIGPROF,
+        notify: thread_id,
+        tid,
+        padding: [0; 11],
+    };
+    let mut timer = 0i32;
+    match plain!(
+        TIMER_CREATE,
+        sys::cpu_clock_of(tid) as isize,
+        &raw const event,
+        &raw mut timer
+    ) {
+        0 => {}
+        refused => return refused,
+    }
+    slot.timer.store(timer + 1, Release);
+    // The first tick comes anywhere in a period, so that threads shorter than that count, too.
+    let period = PERIOD_NS.load(Relaxed);
+    set_timer(
+        timer,
+        (period * u64::from(slot.next_random() >> 16)) >> 16,
+        period,
+    )
+}
+
+fn set_timer(timer: i32, first_ns: u64, period_ns: u64) -> isize {
+    let (first, period) = (
+        sys::Timespec::of(first_ns.max(1)),
+        sys::Timespec::of(period_ns),
+    );
+    let times = [
+        period.seconds,
+        period.nanoseconds,
+        first.seconds,
+        first.nanoseconds,
+    ];
+    plain!(TIMER_SETTIME, timer, 0, times.as_ptr(), 0)
+}
+
+/// Each timer takes a place among the pending signals that a user may have; most are left to the
+/// program.
+fn nearly_all_pending() -> bool {
+    const RLIMIT_SIGPENDING: usize = 11;
+    let limit = sys::limit(RLIMIT_SIGPENDING);
+    slots::made() as u64 * 5 > limit.saturating_mul(4)
+}
+
+const IOC_ENABLE: usize = 0x2400;
+const IOC_PERIOD: usize = 0x4008_2404;
+const IOC_ID: usize = 0x8008_2407;
+
+fn open_event(tid: i32, kernel: bool) -> isize {
+    if deflected(config::NO_PERF) {
+        return -13;
+    }
+    let mut attributes = [0u64; 16];
+    let (software, size) = (1u64, 128u64);
+    let cpu_clock = 0;
+    let (disabled, exclude_kernel, exclude_hypervisor) = (1u64, 1 << 5, 1 << 6);
+    let flags = disabled
+        | if kernel {
+            0
+        } else {
+            exclude_kernel | exclude_hypervisor
+        };
+    let words = [
+        software | size << 32,
+        cpu_clock,
+        PERIOD_NS.load(Relaxed),
+        0,
+        0,
+        flags,
+        1,
+    ];
+    for (place, word) in attributes.iter_mut().zip(words) {
+        *place = word;
+    }
+    let close_on_exec = 8;
+    plain!(
+        PERF_EVENT_OPEN,
+        attributes.as_ptr(),
+        tid,
+        -1isize,
+        -1isize,
+        close_on_exec
+    )
+}
+
+/// Whether perf events are permitted; with the kernel's share if possible.
+fn perf_works() -> bool {
+    for kernel in [true, false] {
+        let fd = open_event(0, kernel);
+        if fd >= 0 {
+            sys::close(fd as i32);
+            KERNEL_TOO.store(u32::from(kernel), Relaxed);
+            return true;
+        }
+    }
+    false
+}
+
+fn arm_event(slot: &Slot, index: usize, tid: i32) -> isize {
+    let low = open_event(tid, KERNEL_TOO.load(Relaxed) == 1);
+    if low < 0 {
+        return low;
+    }
+    // High up, so that the program's own files get the numbers that they would without us.
+    const RLIMIT_NOFILE: usize = 7;
+    const F_DUPFD_CLOEXEC: usize = 1030;
+    const F_SETOWN_EX: usize = 15;
+    const F_SETSIG: usize = 10;
+    const F_SETFL: usize = 4;
+    const ASYNC_NONBLOCK: usize = 0o20000 | 0o4000;
+    let from = sys::limit(RLIMIT_NOFILE).clamp(64, 1 << 15) / 2;
+    let high = plain!(FCNTL, low, F_DUPFD_CLOEXEC, from);
+    sys::close(low as i32);
+    if high < 0 {
+        return high;
+    }
+    let Some(entry) = EVENTS.get(high as usize) else {
+        sys::close(high as i32);
+        return sys::ENOMEM;
+    };
+    let mut id = 0u64;
+    plain!(IOCTL, high, IOC_ID, &raw mut id);
+    slot.event_id.store(id, Relaxed);
+    entry.store(index as u16 + 1, Release);
+    slot.event.store(high as i32 + 1, Release);
+    let owner_is_thread = 0;
+    let owner = [owner_is_thread, tid];
+    plain!(FCNTL, high, F_SETOWN_EX, owner.as_ptr());
+    plain!(FCNTL, high, F_SETSIG, SIGPROF);
+    plain!(FCNTL, high, F_SETFL, ASYNC_NONBLOCK);
+    plain!(IOCTL, high, IOC_ENABLE, 0)
+}
+
+/// Whether a slot's event is still behind its descriptor: a program may close what it does not know,
+/// and open something else there.
+pub(crate) fn event_is_there(slot: &Slot) -> bool {
+    let fd = slot.event.load(Acquire) - 1;
+    let mut id = 0u64;
+    fd >= 0 && plain!(IOCTL, fd, IOC_ID, &raw mut id) == 0 && id == slot.event_id.load(Relaxed)
+}
+
+/// Takes a thread's own timer or event away.
+pub(crate) fn disarm(slot: &Slot) {
+    let timer = slot.timer.swap(0, AcqRel);
+    if timer > 0 {
+        plain!(TIMER_DELETE, timer - 1);
+    }
+    let there = event_is_there(slot);
+    let fd = slot.event.swap(0, AcqRel) - 1;
+    if let Some(entry) = EVENTS.get(fd as usize) {
+        entry.store(CLOSED, Release);
+    }
+    if there {
+        sys::close(fd);
+    }
+}
+
+pub(crate) fn disarm_all() {
+    for (_, slot) in slots::all() {
+        disarm(slot);
+    }
+}
+
+/// Changes the distance of a thread's next ticks a little, so that nothing that is periodic itself runs
+/// in step with them. Called in the handler.
+#[inline]
+pub(crate) fn jitter(slot: &Slot) {
+    let period = PERIOD_NS.load(Relaxed);
+    let tenth = period / 10;
+    let next = period - tenth + ((2 * tenth * u64::from(slot.next_random() >> 16)) >> 16);
+    let timer = slot.timer.load(Relaxed);
+    if timer > 0 {
+        set_timer(timer - 1, next, next);
+        return;
+    }
+    let event = slot.event.load(Relaxed);
+    if event > 0 {
+        plain!(IOCTL, event - 1, IOC_PERIOD, &raw const next);
+    }
+}
+
+/// The signal that asks for samples, in a mode.
+pub(crate) fn signal(mode: Mode) -> i32 {
+    mode.itimer().map_or(SIGPROF, |(_, signal)| signal)
+}
+
+/// Gives the signals back, for a Rust program that has had enough.
+pub(crate) fn end(mode: Mode) {
+    disarm_all();
+    if kind() == ITIMER {
+        disarm_process(mode.itimer().map_or(2, |(which, _)| which));
+    }
+    let _ = signals::is_ours;
+}

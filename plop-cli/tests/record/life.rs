@@ -1,0 +1,335 @@
+//! Processes: how they begin, multiply, become others and end.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::harness::{Record, Seen, native, python, pythons, send};
+use crate::support::LIMIT;
+
+#[test]
+fn children_of_every_kind_of_fork_end_well() {
+    let Some(native) = native() else { return };
+    for python in pythons() {
+        for (kind, in_children) in [
+            ("threads", 12),
+            ("c", 3),
+            ("raw", 0),
+            ("vfork", 0),
+            ("spawn", 0),
+        ] {
+            // Python itself warns of a fork among threads since 3.12.
+            let words = format!("forks.py {kind} 3 0.06");
+            let record = python
+                .record(&words)
+                .env("PYTHONWARNINGS", "ignore")
+                .with_native(native);
+            let recorded = record.with("--mode cpu -r 200").run().fine();
+            let told = recorded.told();
+            assert_eq!(told["failed"], 0, "Python {:?} {kind}", python.version);
+            let seen = recorded.seen().is_sound();
+            let parents = told["forks"].as_f64().unwrap() * 0.06;
+            seen.expect_cpu("in_parent", parents, 200.0);
+            match in_children {
+                // A child of the kernel's own fork has no one to sample it, or samples of its own: never
+                // its parent's.
+                0 => assert!(
+                    seen.cpu("in_child") <= 60,
+                    "{kind}: {}",
+                    seen.cpu("in_child")
+                ),
+                n => {
+                    let share = f64::from(n) * 0.06;
+                    seen.expect_cpu("in_child", share, 200.0);
+                    assert_eq!(seen.pids().len(), n as usize + 1, "{kind}");
+                }
+            }
+        }
+    }
+}
+
+/// A fork that nobody tells of: 60 children, none of which hangs or brings what its parent had.
+#[test]
+fn sixty_raw_forks_leave_their_parents_samples_alone() {
+    let (Some(python), Some(native)) = (python(), native()) else {
+        return;
+    };
+    let record = python.record("forks.py raw 60 0.005").with_native(native);
+    let recorded = record.with("--mode cpu -r 250").run().fine();
+    assert_eq!(recorded.told()["forks"], 60);
+    assert_eq!(recorded.told()["failed"], 0);
+    recorded
+        .seen()
+        .is_sound()
+        .expect_cpu("in_parent", 0.3, 250.0);
+}
+
+#[test]
+fn processes_of_multiprocessing_are_in_the_profile() {
+    for (n, python) in pythons().iter().enumerate() {
+        for (k, method) in ["fork", "spawn", "forkserver"].into_iter().enumerate() {
+            // Each method with every third version, and all with 3.11.
+            if (n + k) % 3 != 0 && python.version != (3, 11) {
+                continue;
+            }
+            let words = format!("processes.py {method} 0.15");
+            let record = python.record(&words).env("PYTHONWARNINGS", "ignore");
+            let recorded = record.with("--mode cpu").run().fine();
+            let told = recorded.told();
+            assert_eq!(told["codes"], serde_json::json!([0, 0]), "{method}");
+            assert_eq!(told["results"], serde_json::json!([0.15, 0.15]), "{method}");
+            let seen = recorded.seen().is_sound();
+            seen.expect_cpu("in_worker", 0.6, 100.0);
+            let workers = seen
+                .rows
+                .iter()
+                .filter(|row| row.has("in_worker"))
+                .map(|row| row.pid);
+            let workers: std::collections::BTreeSet<i64> = workers.collect();
+            // One worker of the pool may take both of its jobs.
+            assert!((3..=4).contains(&workers.len()), "{method}: {workers:?}");
+        }
+    }
+}
+
+#[test]
+fn children_are_left_alone_where_that_is_asked() {
+    let Some(python) = python() else { return };
+    let record = python
+        .record("processes.py spawn 0.1")
+        .with("--mode cpu --no-subprocesses");
+    let recorded = record.run().fine();
+    assert_eq!(recorded.seen().cpu("in_worker"), 0);
+    assert_eq!(recorded.seen().pids().len(), 1);
+    let record = python
+        .record("forks.py plain 2 0.1")
+        .with("--mode cpu --no-subprocesses");
+    let recorded = record.run().fine();
+    assert_eq!(recorded.told()["failed"], 0);
+    assert_eq!(recorded.seen().cpu("in_child"), 0);
+    recorded.seen().expect_cpu("in_parent", 0.2, 100.0);
+}
+
+#[test]
+fn commands_tell_the_same_as_without_plop() {
+    for python in pythons() {
+        python
+            .record("commands.py")
+            .with("-r 1000")
+            .run_beside()
+            .fine()
+            .seen()
+            .is_sound();
+    }
+}
+
+/// Each exec comes with a signal pending, or as good as.
+#[test]
+fn hundreds_of_execs_with_signals_pending() {
+    let Some(python) = python() else { return };
+    // 10,000, as in `./test --soak`, take minutes.
+    let recorded = python
+        .record("execs.py 150 0.008")
+        .with("--mode cpu -r 1000")
+        .run()
+        .fine();
+    assert_eq!(recorded.stdout, "150\n");
+    assert!(recorded.seen().is_sound().cpu("burn") > 0);
+}
+
+/// The parent has long ended when the daemon saves what it has; its folder for images has gone by then.
+#[test]
+fn a_daemon_that_closes_all_descriptors_leaves_its_profile() {
+    for python in [pythons().first(), python()].into_iter().flatten() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = folder.path().join("told");
+        let words = format!("daemon.py {} 0.6", told.display());
+        let record = python.record(&words).with("--mode cpu");
+        let recorded = record
+            .into_file(Some(folder.path().join("d.plop")))
+            .run()
+            .fine();
+        assert_eq!(recorded.stdout, "");
+        let text = wait_for(&told, |path| std::fs::read_to_string(path).ok());
+        let (pid, status) = text.split_once(' ').unwrap();
+        assert_eq!(status, "0");
+        let own = folder.path().join(format!("d-{pid}.plop"));
+        let joined = folder.path().join("d.plop");
+        // Either it was alone when it ended, or somebody was still there to join it to the rest.
+        let found = wait_for(folder.path(), |_| {
+            let files = [&own, &joined].into_iter().filter(|file| file.exists());
+            files
+                .map(|file| Seen::of_file(file))
+                .find(|seen| seen.cpu("in_daemon") > 0)
+        });
+        found.is_sound().expect_cpu("in_daemon", 0.6, 100.0);
+        assert!(found.rows.iter().any(|row| row.pid.to_string() == pid));
+    }
+}
+
+fn wait_for<T>(path: &Path, found: impl Fn(&Path) -> Option<T>) -> T {
+    let started = Instant::now();
+    while started.elapsed() < LIMIT {
+        if let Some(found) = found(path) {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let there: Vec<PathBuf> = (std::fs::read_dir(path.parent().unwrap())
+        .into_iter()
+        .flatten())
+    .map(|entry| entry.unwrap().path())
+    .collect();
+    panic!("{} does not come; there are {there:?}", path.display());
+}
+
+/// However a program ends, its profile is there, and it ends as it would have.
+#[test]
+fn every_ending_keeps_the_profile_and_the_status() {
+    for (n, python) in pythons().iter().enumerate() {
+        for (k, ending) in [
+            "return",
+            "exit:3",
+            "exit-in-thread",
+            "exception",
+            "_exit:4",
+            "abort",
+            "SIGTERM",
+            "SIGHUP",
+            "SIGINT",
+            "SIGQUIT",
+            "SIGUSR1",
+            "SIGALRM",
+            "handled:SIGTERM",
+            "handled:SIGINT",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if (n + k) % 3 != 0 && python.version != (3, 11) {
+                continue;
+            }
+            let words = format!("burn.py 0.3 {ending}");
+            let recorded = python.record(&words).with("--mode cpu").run_beside();
+            // What dies of a signal has saved what it had in the second before, or in the whole time.
+            let seen = recorded.seen().is_sound();
+            assert!(
+                seen.cpu("burn") >= 15,
+                "{ending}: {} samples",
+                seen.cpu("burn")
+            );
+        }
+    }
+}
+
+/// Nothing runs in a process that is killed: what was saved before is there.
+#[test]
+fn sigkill_leaves_what_was_saved_before() {
+    for python in [pythons().first(), python()].into_iter().flatten() {
+        let words = "burn.py 3 SIGKILL";
+        let recorded = python
+            .record(words)
+            .with("--mode cpu -q")
+            .run()
+            .ended(128 + 9);
+        let samples = recorded.seen().is_sound().cpu("burn");
+        assert!(samples >= 100, "{samples} samples of 3 s");
+    }
+}
+
+/// The terminal sends Ctrl-C to both plop and the program.
+#[test]
+fn ctrl_c_ends_the_program_and_keeps_the_profile() {
+    for python in [pythons().first(), python()].into_iter().flatten() {
+        let mut underway = python.record("burn.py 0.3 wait").with("--mode cpu").start();
+        underway.until_it_speaks();
+        send("INT", -i64::from(underway.pid()));
+        let recorded = underway.wait().ended(128 + 2);
+        assert!(
+            recorded.stderr.contains("KeyboardInterrupt"),
+            "{}",
+            recorded.stderr
+        );
+        assert!(recorded.seen().is_sound().cpu("burn") >= 15);
+    }
+}
+
+/// A service manager sends SIGTERM to plop alone; the program must learn of it.
+#[test]
+fn a_signal_to_plop_reaches_the_program() {
+    let Some(python) = python() else { return };
+    let text = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n\
+                print('ready', flush=True)\nwhile True: sum(range(10000))";
+    let mut underway = Record::of(python.text(text)).with("--mode cpu").start();
+    underway.until_it_speaks();
+    send("TERM", underway.pid().into());
+    let recorded = underway.wait().ended(9);
+    assert_eq!(recorded.stdout, "ready\n");
+}
+
+/// A program that is stopped and goes on later: its sampler was stopped as well.
+#[test]
+fn a_program_that_was_stopped_goes_on() {
+    let Some(python) = python() else { return };
+    let mut underway = python.record("burn.py 0.2 wait").start();
+    underway.until_it_speaks();
+    let group = -i64::from(underway.pid());
+    for _ in 0..3 {
+        send("STOP", group);
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        send("CONT", group);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    send("TERM", group);
+    let recorded = underway.wait();
+    assert!(recorded.seen().is_sound().cpu("burn") >= 10);
+}
+
+/// A process with one thread must not look as if it had more.
+#[test]
+fn a_fork_warns_of_no_threads_that_are_not_the_programs() {
+    for python in pythons() {
+        for mode in ["cpu", "cpu+wall"] {
+            let record = python.record("fork_once.py").with("--mode").with(mode);
+            let recorded = record.run_beside().fine();
+            assert_eq!(recorded.stdout, "parent 0\n".repeat(5));
+        }
+    }
+}
+
+/// A script and a shell around the program are no obstacle.
+#[test]
+fn programs_behind_shells_are_found() {
+    let Some(python) = python() else { return };
+    let record = python
+        .record("burn.py 0.2")
+        .through(["sh", "-c", "true; \"$@\"; exit $?", "sh"]);
+    record
+        .with("--mode cpu")
+        .run()
+        .fine()
+        .seen()
+        .is_sound()
+        .expect_cpu("burn", 0.2, 100.0);
+    let record = python
+        .record("burn.py 0.2 exit:3")
+        .through(["env", "-u", "HOME", "nice", "-n", "1"]);
+    record
+        .with("--mode cpu")
+        .run()
+        .ended(3)
+        .seen()
+        .expect_cpu("burn", 0.2, 100.0);
+}
+
+/// The stress of `./test --soak`, for a moment.
+#[test]
+fn a_moment_of_stress_at_twenty_thousand_samples_a_second() {
+    for python in pythons() {
+        let recorded = python.record("stress.py 1.5").with("-r 20000").run().fine();
+        let told = recorded.told();
+        assert_eq!(told["failed"], 0, "Python {:?}: {told}", python.version);
+        assert!(told["forks"].as_i64().unwrap() > 0);
+        let seen = recorded.seen().is_sound();
+        assert!(seen.all_cpu() > 100, "{} samples", seen.all_cpu());
+    }
+}

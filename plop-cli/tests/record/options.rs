@@ -1,0 +1,245 @@
+//! What `plop record` can be asked for.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Record, Seen, python, pythons};
+
+/// Every mode has its values, and samples where the time is.
+#[test]
+fn every_mode_samples_on_every_version() {
+    for python in pythons() {
+        for (mode, values) in [
+            ("cpu+wall", &["cpu", "wall"][..]),
+            ("cpu", &["cpu"]),
+            ("wall", &["wall"]),
+            ("prof", &["cpu"]),
+            ("virtual", &["cpu"]),
+            ("real", &["wall"]),
+        ] {
+            let recorded = python
+                .record("burn.py 0.25")
+                .with("--mode")
+                .with(mode)
+                .run_beside()
+                .fine();
+            let seen = recorded.seen().is_sound();
+            let kinds: Vec<_> = seen
+                .profile
+                .values
+                .iter()
+                .map(|value| value.kind.as_str())
+                .collect();
+            assert_eq!(kinds, values, "{mode}");
+            assert_eq!(seen.profile.meta.clock, mode);
+            match mode {
+                "cpu+wall" | "cpu" | "prof" => drop(seen.expect_cpu("burn", 0.25, 100.0)),
+                // The time in the kernel, for the clock, is not counted.
+                "virtual" => assert!((4..=32).contains(&seen.cpu("burn")), "{}", seen.cpu("burn")),
+                _ => assert!(seen.wall("burn") >= 12, "{mode}: {}", seen.wall("burn")),
+            }
+            if mode == "cpu+wall" {
+                assert!(seen.wall("burn") >= 12, "{}", seen.wall("burn"));
+            }
+        }
+    }
+}
+
+/// The end of the duration ends the collecting, never the program.
+#[test]
+fn the_program_outlives_the_duration() {
+    let Some(python) = python() else { return };
+    let recorded = python
+        .record("burn.py 1.5")
+        .with("--mode cpu -d 0.3")
+        .run()
+        .fine();
+    assert_eq!(recorded.stdout, "done\n");
+    let samples = recorded.seen().is_sound().all_cpu();
+    // 150 were due without it.
+    assert!((1..120).contains(&samples), "{samples} samples");
+}
+
+/// Before the delay is over, nothing is collected.
+#[test]
+fn nothing_is_collected_before_the_delay_is_over() {
+    let Some(python) = python() else { return };
+    let text = "import time\ndef early():\n    end = time.thread_time() + 0.2\n    while time.thread_time() < end: pass\n\
+                early()\ntime.sleep(2)\nend = time.thread_time() + 0.3\n\
+                def late():\n    while time.thread_time() < end: pass\nlate()";
+    let recorded = Record::of(python.text(text))
+        .with("--delay 1.5")
+        .run()
+        .fine();
+    let seen = recorded.seen().is_sound();
+    seen.expect_cpu("late", 0.3, 100.0);
+    // It would take a machine that gives 0.2 s of CPU time in 1.5 s to see this fail.
+    assert_eq!(seen.cpu("early"), 0);
+}
+
+#[test]
+fn labels_are_on_every_sample() {
+    let Some(python) = python() else { return };
+    let options = "--label service=search --label commit=9bd07e --mode cpu";
+    let recorded = python.record("burn.py 0.2").with(options).run().fine();
+    assert!(!recorded.seen().rows.is_empty());
+    for row in &recorded.seen().rows {
+        assert_eq!(
+            (row.label("service"), row.label("commit")),
+            ("search", "9bd07e")
+        );
+        assert_eq!(row.state(), "on CPU");
+    }
+}
+
+#[test]
+fn a_timeline_keeps_the_time_of_each_sample() {
+    for python in [pythons().first(), python()].into_iter().flatten() {
+        let recorded = python
+            .record("burn.py 0.4")
+            .with("--mode cpu --timeline")
+            .run()
+            .fine();
+        let seen = recorded.seen().is_sound();
+        let times: Vec<i64> = seen
+            .profile
+            .samples
+            .iter()
+            .filter_map(|sample| sample.time_ns)
+            .collect();
+        assert!(times.len() >= 25, "{} times", times.len());
+        let distinct: BTreeSet<i64> = times.iter().copied().collect();
+        assert!(distinct.len() >= 20);
+        let duration = seen.profile.meta.duration_ns.unwrap();
+        assert!(
+            times
+                .iter()
+                .all(|time| (0..=duration + 100_000_000).contains(time))
+        );
+        seen.expect_cpu("burn", 0.4, 100.0);
+    }
+}
+
+/// plop becomes the program: the same process, and the profile is there without a parent.
+#[test]
+fn exec_keeps_the_process_and_leaves_a_profile() {
+    for python in pythons() {
+        let text = "import os, sys, time\ndef burn():\n    end = time.thread_time() + 0.3\n\
+                    \x20   while time.thread_time() < end: pass\nburn()\nprint(os.getpid())\nsys.exit(3)";
+        let underway = Record::of(python.text(text))
+            .with("--exec --mode cpu")
+            .start();
+        let pid = underway.pid();
+        let recorded = underway.wait().ended(3);
+        assert_eq!(recorded.stdout.trim(), pid.to_string());
+        let seen = recorded.seen().is_sound();
+        seen.expect_cpu("burn", 0.3, 100.0);
+        assert!(seen.rows.iter().all(|row| row.pid == i64::from(pid)));
+    }
+}
+
+#[test]
+fn exec_keeps_what_children_recorded() {
+    let Some(python) = python() else { return };
+    let recorded = python
+        .record("forks.py plain 2 0.2")
+        .with("--exec --mode cpu")
+        .run()
+        .fine();
+    assert_eq!(recorded.told()["failed"], 0);
+    recorded
+        .seen()
+        .is_sound()
+        .expect_cpu("in_parent", 0.4, 100.0);
+    let mut children = 0;
+    for entry in std::fs::read_dir(recorded.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("x-") && name.ends_with(".plop") {
+            Seen::of_file(&path)
+                .is_sound()
+                .expect_cpu("in_child", 0.2, 100.0);
+            children += 1;
+        }
+    }
+    assert_eq!(children, 2);
+}
+
+/// A program killed in mid-air, with no parent to finish its profile.
+#[test]
+fn exec_leaves_a_profile_however_it_ends() {
+    for python in [pythons().first(), python()].into_iter().flatten() {
+        for (ending, status) in [
+            ("exception", 1),
+            ("_exit:4", 4),
+            ("SIGTERM", 128 + 15),
+            ("abort", 128 + 6),
+        ] {
+            let words = format!("burn.py 0.3 {ending}");
+            let recorded = python
+                .record(&words)
+                .with("--exec --mode cpu")
+                .run()
+                .ended(status);
+            assert!(recorded.seen().is_sound().cpu("burn") >= 15, "{ending}");
+        }
+    }
+}
+
+/// The output is in whatever format its name asks for.
+#[test]
+fn other_formats_are_written() {
+    let Some(python) = python() else { return };
+    for ending in ["pb.gz", "folded", "speedscope.json", "svg"] {
+        let record = python.record("burn.py 0.2").with("--mode cpu");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(format!("x.{ending}"));
+        record
+            .into_file(Some(file.clone()))
+            .run_without_reading()
+            .fine();
+        let bytes = std::fs::read(&file).unwrap();
+        match ending {
+            "svg" => assert!(String::from_utf8(bytes).unwrap().contains("burn")),
+            _ => assert!(
+                Seen::read(&bytes)
+                    .functions()
+                    .iter()
+                    .any(|name| name.contains("burn"))
+            ),
+        }
+    }
+}
+
+/// At the end one line tells how it went.
+#[test]
+fn one_line_tells_how_it_went() {
+    let Some(python) = python() else { return };
+    let recorded = python.record("forks.py plain 1 0.2").run().fine();
+    let said: Vec<&str> = recorded.stderr.lines().collect();
+    let line = said
+        .iter()
+        .find(|line| line.contains("samples"))
+        .expect("it tells of samples");
+    for word in ["samples", "threads", "processes", "%"] {
+        assert!(line.contains(word), "{word}: {said:?}");
+    }
+    let quiet = python.record("burn.py 0.1").with("-q").run().fine();
+    assert_eq!(quiet.stderr, "");
+}
+
+/// Rates that no clock keeps.
+#[test]
+fn impossible_rates_are_refused() {
+    for rate in ["0", "20001", "-5", "fast"] {
+        let recorded = Record::of(vec!["true".into()])
+            .with("--rate")
+            .with(rate)
+            .run()
+            .ended(2);
+        assert!(
+            recorded.stderr.contains("rate"),
+            "{rate}: {}",
+            recorded.stderr
+        );
+    }
+}

@@ -1,0 +1,384 @@
+//! What the programs that plop descends from promised, and where they broke: each test is named after
+//! what went wrong there.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use crate::harness::{Record, bare, programs, python, pythons, root};
+
+/// A handler written in Python runs between two bytecodes of the main thread: one sample of 215 was left.
+#[test]
+fn the_main_thread_in_c_code_loses_no_samples() {
+    let text = "import time\ndef in_c():\n    sum(range(15_000_000))\nbefore = time.thread_time()\nin_c()\n\
+                print(time.thread_time() - before)";
+    for python in pythons() {
+        let recorded = Record::of(python.text(text))
+            .with("--mode cpu")
+            .run()
+            .fine();
+        let seconds: f64 = recorded.stdout.trim().parse().unwrap();
+        recorded
+            .seen()
+            .is_sound()
+            .expect_cpu("in_c", seconds, 100.0);
+    }
+}
+
+/// A child inherits no timer; its `stop` waited for a tick that never came, at 100 % CPU.
+#[test]
+fn a_forked_child_does_not_spin_at_stop() {
+    for python in pythons() {
+        let recorded = python
+            .record("forks.py plain 2 0.2")
+            .with("--mode cpu")
+            .run()
+            .fine();
+        assert_eq!(recorded.told()["forks"], 2);
+        assert_eq!(recorded.told()["failed"], 0);
+        let seen = recorded.seen().is_sound();
+        seen.expect_cpu("in_child", 0.4, 100.0)
+            .expect_cpu("in_parent", 0.4, 100.0);
+        assert_eq!(seen.pids().len(), 3);
+        // Neither time spent in spinning nor what the parent had recorded is in a child's profile.
+        assert!(seen.all_cpu() < 160, "{}", seen.all_cpu());
+    }
+}
+
+/// An interval timer survives `exec`, and its signal's action does not: the new program was killed.
+#[test]
+fn exec_does_not_die_of_the_timer() {
+    for python in pythons() {
+        let recorded = python
+            .record("execs.py 3 0.1")
+            .with("--mode cpu")
+            .run()
+            .fine();
+        assert_eq!(recorded.stdout, "3\n");
+        // Four images; in three of them SIGPROF is blocked half of the time.
+        let burnt = recorded.seen().is_sound().cpu("burn");
+        assert!(
+            (20..90).contains(&burnt),
+            "{burnt} samples before and after exec"
+        );
+    }
+}
+
+/// Every thread had a sample at every tick: one that slept all the time as many as a busy one.
+#[test]
+fn idle_threads_do_not_count_as_busy() {
+    for python in pythons() {
+        let recorded = python.record("threads.py idle 20 0.4").run().fine();
+        let seen = recorded.seen().is_sound();
+        seen.expect_cpu("busy", 0.4, 100.0);
+        assert!(
+            seen.cpu("rest") <= 3,
+            "{} CPU samples of idle threads",
+            seen.cpu("rest")
+        );
+        let rest = |states: &[&str]| {
+            seen.sum(
+                |row| match row.has("rest") && states.contains(&row.state()) {
+                    true => row.wall,
+                    false => 0,
+                },
+            )
+        };
+        let all = seen.wall("rest");
+        assert!(
+            all > 0 && rest(&["idle", "lock"]) * 10 >= all * 9,
+            "{all} wall samples"
+        );
+    }
+}
+
+/// A script was compiled from its text, and all its frames were in `<string>`.
+#[test]
+fn the_script_keeps_its_file_name() {
+    for python in pythons() {
+        let recorded = python.record("app/main.py").with("--mode cpu").run().fine();
+        let frames = recorded.seen().rows.iter().flat_map(|row| &row.frames);
+        let files: BTreeSet<&str> = frames.map(|frame| frame.file.as_str()).collect();
+        for name in ["app/main.py", "app/sibling.py"] {
+            let path = programs().join(name);
+            assert!(files.contains(path.to_str().unwrap()), "{name}: {files:?}");
+        }
+        assert!(!files.contains("<string>"), "{files:?}");
+    }
+}
+
+/// The folder of the script was not where modules are looked for, and `pickle` did not find the classes
+/// of `__main__`.
+#[test]
+fn sibling_imports_work_and_classes_of_main_are_pickled() {
+    for python in pythons() {
+        let recorded = python
+            .record("app/main.py one two")
+            .with("--mode cpu")
+            .run_beside()
+            .fine();
+        assert!(
+            recorded.stdout.starts_with("__main__ "),
+            "{}",
+            recorded.stdout
+        );
+        assert!(recorded.seen().cpu("burn_there") > 0);
+    }
+}
+
+/// Any exception but `SystemExit` lost the profile.
+#[test]
+fn an_uncaught_exception_keeps_the_profile() {
+    for python in pythons() {
+        let recorded = python
+            .record("burn.py 0.3 exception")
+            .with("--mode cpu")
+            .run_beside()
+            .ended(1);
+        assert!(recorded.stderr.contains("ValueError: the end of burn.py"));
+        recorded.seen().is_sound().expect_cpu("burn", 0.3, 100.0);
+    }
+}
+
+/// A script that gave `sys` another meaning broke the profiler, whose globals it shared.
+#[test]
+fn a_script_that_replaces_modules_keeps_its_profile() {
+    for python in pythons() {
+        let recorded = python
+            .record("replaces.py 0.3")
+            .with("--mode cpu")
+            .run_beside()
+            .fine();
+        recorded.seen().is_sound();
+        let (before, after) = (recorded.seen().cpu("burn"), recorded.seen().cpu("burnt"));
+        assert!(
+            before + after > 15 && after > 5,
+            "{before} and {after} samples"
+        );
+    }
+}
+
+/// Only the 50 most frequent stacks were stored.
+#[test]
+fn every_stack_is_kept() {
+    let Some(python) = python() else { return };
+    let mut command: Vec<OsString> = vec![python.path.clone().into()];
+    command.extend([root().join("testdata/programs/many.py").into(), "2".into()]);
+    let recorded = Record::of(command).with("--mode cpu -r 500").run().fine();
+    let functions = recorded.seen().is_sound().functions();
+    let stages = functions
+        .iter()
+        .filter(|name| name.starts_with("stage_"))
+        .count();
+    assert!(stages > 50, "{stages} of 90 functions");
+}
+
+/// Neither threads nor processes were told apart.
+#[test]
+fn threads_are_told_apart_by_name_and_id() {
+    for python in pythons() {
+        let recorded = python
+            .record("threads.py names 3 0.2")
+            .with("--mode cpu")
+            .run()
+            .fine();
+        let seen = recorded.seen().is_sound();
+        for n in 0..3 {
+            let name = format!("worker ; {n}é");
+            let samples = seen.sum(|row| if row.thread == name { row.cpu } else { 0 });
+            let names: BTreeSet<&str> = seen.rows.iter().map(|row| row.thread.as_str()).collect();
+            assert!(
+                (8..=32).contains(&samples),
+                "{samples} samples of {name}: {names:?}"
+            );
+        }
+        let threads: BTreeSet<(i64, &str)> = (seen.rows.iter())
+            .filter(|row| row.has("busy"))
+            .map(|row| (row.tid, row.thread.as_str()))
+            .collect();
+        assert_eq!(threads.len(), 3, "{threads:?}");
+    }
+}
+
+/// Runs of the same second overwrote each other's profile.
+#[test]
+fn two_runs_in_one_second_leave_two_files() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let record = python.record("burn.py 0.1").with("--mode cpu -q");
+        record.into_file(None).inside(folder.path()).start()
+    };
+    let both = [run(), run(), run()];
+    for underway in both {
+        underway.wait().fine();
+    }
+    let mut names: Vec<String> = (std::fs::read_dir(folder.path().join("profiles")).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 3, "{names:?}");
+    // The original's name: burn-20261120-0831-58.plop.
+    let shape = |name: &str| name.replace(|letter: char| letter.is_ascii_digit(), "0");
+    let usual = names
+        .iter()
+        .any(|name| shape(name) == "burn-00000000-0000-00.plop");
+    let all = names
+        .iter()
+        .all(|name| name.starts_with("burn-") && name.ends_with(".plop"));
+    assert!(usual && all, "{names:?}");
+}
+
+/// Every stack ended in frames of the profiler and of `runpy`, and some began in its handler.
+#[test]
+fn frames_of_the_profiler_never_appear() {
+    for python in pythons() {
+        let recorded = python.record("burn.py 0.2").run().fine();
+        for row in &recorded.seen().rows {
+            let odd = row
+                .frames
+                .iter()
+                .find(|frame| frame.name.contains("plop") || frame.file.ends_with("runpy.py"));
+            assert_eq!(odd, None);
+            if row.has("burn") {
+                assert_eq!(row.names()[0], "<module>", "{:?}", row.names());
+            }
+        }
+    }
+}
+
+/// The line of the definition was not stored, or, before that, the line that ran was not; the class of
+/// a method never was.
+#[test]
+fn both_lines_and_the_qualified_name_are_kept() {
+    for python in pythons() {
+        let recorded = python.record("app/main.py").with("--mode cpu").run().fine();
+        let frames = recorded.seen().rows.iter().flat_map(|row| &row.frames);
+        let work: BTreeSet<_> = frames.filter(|frame| frame.short() == "work").collect();
+        assert!(!work.is_empty());
+        for frame in work {
+            let qualified = python.version >= (3, 11);
+            assert_eq!(frame.name, if qualified { "Worker.work" } else { "work" });
+            assert_eq!(frame.start_line, 6);
+            assert!((7..=9).contains(&frame.line), "{frame:?}");
+        }
+    }
+}
+
+/// In the modes that count CPU time the duration was CPU time as well: an idle program was never done.
+#[test]
+fn the_duration_is_elapsed_time_even_of_an_idle_program() {
+    let Some(python) = python() else { return };
+    for mode in ["cpu", "prof", "virtual"] {
+        let text = "import time\nfor _ in range(20): time.sleep(0.1)\nprint('slept')";
+        let record = Record::of(python.text(text))
+            .with("-d 0.2 --mode")
+            .with(mode);
+        let recorded = record.run().fine();
+        assert_eq!(recorded.stdout, "slept\n");
+        if !recorded.has_profile() {
+            continue; // It had used no CPU time.
+        }
+        let duration_ns = recorded.seen().profile.meta.duration_ns.unwrap();
+        assert!(duration_ns < 1_900_000_000, "{mode}: {duration_ns}");
+    }
+}
+
+/// The mode `real` took the program's alarm for itself.
+#[test]
+fn the_programs_own_alarm_rings() {
+    let text = "import signal, time\nrung = []\nsignal.signal(signal.SIGALRM, lambda *_: rung.append(1))\n\
+                signal.setitimer(signal.ITIMER_REAL, 0.05)\nend = time.thread_time() + 0.3\n\
+                while time.thread_time() < end: pass\nprint(rung, signal.getitimer(signal.ITIMER_REAL))";
+    for python in pythons() {
+        let recorded = Record::of(python.text(text)).run_beside().fine();
+        assert_eq!(recorded.stdout, "[1] (0.0, 0.0)\n");
+    }
+}
+
+/// A fraction was printed with a percent sign, a hundred times too little.
+#[test]
+fn the_overhead_is_a_percentage_of_what_was_measured() {
+    let Some(python) = python() else { return };
+    let recorded = python.record("burn.py 0.5").run().fine();
+    let seen = recorded.seen();
+    let spent = ["own_cpu_ns", "handler_ns", "setup_ns"].map(|key| seen.counter(key));
+    let cpu_ns = seen.profile.meta.cpu_ns.unwrap();
+    let percents: Vec<f64> = (recorded.stderr.split_whitespace())
+        .filter_map(|word| {
+            word.trim_matches(['(', ')', ','])
+                .strip_suffix('%')?
+                .parse()
+                .ok()
+        })
+        .collect();
+    let near = |part: i64| {
+        let expected = 100.0 * part as f64 / cpu_ns as f64;
+        percents
+            .iter()
+            .any(|told| (told - expected).abs() <= 0.1 + expected * 0.1)
+    };
+    let told = near(spent[0] + spent[1]) || near(spent.iter().sum());
+    assert!(told, "{spent:?} of {cpu_ns}: {}", recorded.stderr);
+    assert!(spent[0] > 0 && spent[1] > 0, "{spent:?}");
+}
+
+/// "no samples collected; program was too fast" was said, and is; the exit status is kept.
+#[test]
+fn a_program_too_fast_for_a_sample_is_said_to_be() {
+    let Some(python) = python() else { return };
+    let record = Record::of(python.text("import sys; sys.exit(6)")).with("--mode cpu -r 1");
+    let recorded = record.run().ended(6);
+    assert!(
+        recorded.stderr.contains("no samples"),
+        "{}",
+        recorded.stderr
+    );
+}
+
+/// What a program prints comes through as it is, and so does its status.
+#[test]
+fn an_exit_status_is_kept() {
+    for python in pythons() {
+        for (ending, status) in [
+            ("exit:3", 3),
+            ("exit:255", 255),
+            ("_exit:4", 4),
+            ("exit-in-thread", 0),
+        ] {
+            let words = format!("burn.py 0.1 {ending}");
+            let recorded = python
+                .record(&words)
+                .with("--mode cpu")
+                .run_beside()
+                .ended(status);
+            assert!(recorded.seen().cpu("burn") > 0, "{ending}");
+        }
+    }
+}
+
+/// Sleeps in C returned early, and drivers of databases failed.
+#[test]
+fn a_sleep_in_c_is_not_cut_short() {
+    for python in pythons() {
+        let recorded = python.record("sleeps.py 0.6 5").run().fine();
+        let told = recorded.told();
+        assert_eq!(told["interrupted"], 0, "{told}");
+        recorded.seen().is_sound();
+    }
+}
+
+/// A handler was installed and stayed; here the program finds what it would find without.
+#[test]
+fn the_programs_view_of_its_signals_is_untouched() {
+    for python in pythons() {
+        let command = python.program("surroundings.py 0.1");
+        let alone = bare(&command, &[]);
+        let recorded = Record::of(command).with("-q").run().fine();
+        let alone: serde_json::Value = serde_json::from_str(&alone.stdout).unwrap();
+        for when in 0..2 {
+            for what in ["handlers", "blocked", "pending", "timers"] {
+                assert_eq!(recorded.told()[when][what], alone[when][what], "{what}");
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Signals that are the program's own: SIGPROF, with which plop samples, and SIGSEGV, which it would
+//! notice first.
+
+use crate::harness::{Record, native, pythons};
+
+/// A handler in Python or in C, a timer of the program's own, or an action that would end it.
+#[test]
+fn the_programs_own_sigprof_handler_gets_its_signals_and_no_others() {
+    let Some(native) = native() else { return };
+    for python in pythons() {
+        for mode in ["cpu", "cpu+wall"] {
+            for kind in ["python", "c"] {
+                let words = format!("sigprof.py {kind} 0.4");
+                let record = python
+                    .record(&words)
+                    .with_native(native)
+                    .with("--mode")
+                    .with(mode);
+                let recorded = record.run().fine();
+                let told = recorded.told();
+                let seen = told["seen"].as_i64().unwrap();
+                // One that meets a pending one of ours is one with it, as any two signals are.
+                let due = format!("Python {:?} {mode} {kind}: {told}", python.version);
+                assert!((45..=50).contains(&seen) && told["before"] == 0, "{due}");
+                recorded.seen().is_sound().expect_cpu("burn", 0.4, 100.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_programs_own_profiling_timer_goes_on() {
+    for python in pythons() {
+        let recorded = python
+            .record("sigprof.py timer 0.5")
+            .with("--mode cpu")
+            .run()
+            .fine();
+        let told = recorded.told();
+        let (sent, seen) = (
+            told["sent"].as_i64().unwrap(),
+            told["seen"].as_i64().unwrap(),
+        );
+        assert!(
+            seen * 2 >= sent && seen <= sent + 5,
+            "Python {:?}: {told}",
+            python.version
+        );
+        assert_eq!(told["interval"], 0.01);
+        recorded.seen().is_sound().expect_cpu("burn", 0.5, 100.0);
+    }
+}
+
+#[test]
+fn a_program_that_sets_sigprof_to_default_or_ignored_lives_and_is_sampled() {
+    for python in pythons() {
+        for (kind, after) in [("default", 0), ("ignore", 1)] {
+            let words = format!("sigprof.py {kind} 0.3");
+            let recorded = python.record(&words).with("--mode cpu").run_beside().fine();
+            assert_eq!(recorded.told()["after"], after);
+            recorded.seen().is_sound().expect_cpu("burn", 0.3, 100.0);
+        }
+    }
+}
+
+/// A thread that blocks all signals and collects them must find none that it did not send.
+#[test]
+fn no_signal_of_ours_is_pending_where_all_are_blocked() {
+    for python in pythons() {
+        python
+            .record("sigprof.py wait 0.2")
+            .with("--mode cpu")
+            .run_beside()
+            .fine();
+    }
+}
+
+#[test]
+fn children_inherit_the_actions_that_the_program_chose() {
+    for python in pythons() {
+        python
+            .record("sigprof.py children 0.1")
+            .with("--mode cpu")
+            .run_beside()
+            .fine();
+    }
+}
+
+/// The program faults for real, at a time when the sampler is at work. Its own handlers run, in their
+/// order, and it dies of what it would have died of.
+#[test]
+fn a_real_fault_is_the_programs_own_affair() {
+    let Some(native) = native() else { return };
+    for python in pythons() {
+        for (kind, says) in [
+            ("plain", ""),
+            ("chain", "the program's handler ran"),
+            ("faulthandler", "Fatal Python error: Segmentation fault"),
+            ("both", "the program's handler ran"),
+        ] {
+            let words = format!("sigsegv.py {kind} 0 0.15");
+            let record = python.record(&words).with_native(native);
+            let alone = crate::harness::bare(
+                &python.program(&words),
+                &[("NATIVE".into(), native.library.clone().into())],
+            );
+            let recorded = record.with("-q -r 500").run().ended(128 + 11);
+            let due = format!("Python {:?} {kind}", python.version);
+            assert_eq!(crate::harness::shown(alone.status), 128 + 11, "{due}");
+            assert_eq!(recorded.stdout, alone.stdout, "{due}");
+            // Of faulthandler's text only the addresses of threads differ.
+            let lines = |text: &str| -> Vec<String> {
+                let lines = text.lines().filter(|line| !line.contains("hread 0x"));
+                lines.map(str::to_owned).collect()
+            };
+            assert_eq!(lines(&recorded.stderr), lines(&alone.stderr), "{due}");
+            let said = format!("{}{}", recorded.stdout, recorded.stderr);
+            assert!(said.contains(says), "{due}: {said}");
+            assert!(recorded.seen().cpu("burn") > 0, "{due}");
+        }
+    }
+}
+
+/// A runtime that faults on purpose and jumps out of its handler, thousands of times.
+#[test]
+fn faults_that_the_program_recovers_from_stay_its_own() {
+    let Some(native) = native() else { return };
+    for python in pythons() {
+        let record = python
+            .record("sigsegv.py recover 2000 0.1")
+            .with_native(native);
+        let recorded = record.with("-r 1000").run().fine();
+        assert_eq!(recorded.stdout, "2000\n2000\n");
+        recorded.seen().is_sound();
+    }
+}
+
+#[test]
+fn a_program_without_a_handler_for_faults_sees_none() {
+    let Some(native) = native() else { return };
+    for python in pythons() {
+        let record = python.record("sigsegv.py before").with_native(native);
+        record.with("--mode cpu").run_beside().fine();
+    }
+}
+
+/// `-X faulthandler` installs its handler before ours or after; both work.
+#[test]
+fn faulthandler_from_the_start() {
+    for python in pythons() {
+        let text = "import ctypes, time\nend = time.thread_time() + 0.2\n\
+                    while time.thread_time() < end: pass\nprint(1, flush=True)\nctypes.string_at(16)";
+        let mut command = python.text(text);
+        command.splice(1..1, ["-X", "faulthandler"].map(Into::into));
+        let recorded = Record::of(command).with("-q -r 500").run().ended(128 + 11);
+        assert_eq!(recorded.stdout, "1\n");
+        assert!(
+            recorded
+                .stderr
+                .starts_with("Fatal Python error: Segmentation fault"),
+            "{}",
+            recorded.stderr
+        );
+        assert!(recorded.seen().all_cpu() > 0);
+    }
+}

@@ -1,0 +1,153 @@
+//! Starting a program to be recorded, and being its parent: what needs the operating system's own
+//! interface. Composing the environment is left to the caller.
+
+mod cost;
+mod signals;
+
+pub use cost::empty_signal_ns;
+pub use signals::{Forwarding, die_by};
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+/// Ten bytes in the environment that become the new process's own id, in decimal, with zeros before
+/// it: only the process itself can know it before it becomes the program.
+pub const OWN_PID: &str = "<own-pid!>";
+
+/// Starts a program, found as a shell finds it, in the same process group and with the same
+/// descriptors. The first of `words` is its name, the others are its arguments.
+///
+/// In the values of the environment [`OWN_PID`] stands for the new process's id.
+///
+/// # Errors
+/// Those of the operating system; [`io::ErrorKind::InvalidInput`] when there is no word, or a zero byte
+/// in one.
+pub fn spawn(
+    words: &[OsString],
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> io::Result<Child> {
+    let mut program = Program::new(words, environment)?;
+    let name = words.first().cloned().unwrap_or_default();
+    let mut command = Command::new(name);
+    // SAFETY: the closure runs in the child of a fork. It writes to memory that it owns, and calls
+    // `getpid` and `execvpe`, which allocate nothing and take no lock.
+    unsafe {
+        command.pre_exec(move || Err(program.exec()));
+    }
+    command.spawn()
+}
+
+/// A program's name, arguments and environment, as the kernel wants them.
+struct Program {
+    words: Vec<CString>,
+    /// Each entry ends with a zero.
+    environment: Vec<Vec<u8>>,
+    /// Pointers to the above, ending with a null pointer.
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+}
+
+// SAFETY: the pointers are to memory on the heap that the same value owns, so that it may go to
+// another thread as a whole.
+unsafe impl Send for Program {}
+// SAFETY: nothing can be done with a shared reference.
+unsafe impl Sync for Program {}
+
+impl Program {
+    fn new(
+        words: &[OsString],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> io::Result<Program> {
+        if words.is_empty() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let text = |word: &OsStr| CString::new(word.as_bytes()).map_err(io::Error::from);
+        let words: Vec<CString> = (words.iter().map(|word| text(word))).collect::<Result<_, _>>()?;
+        let environment: Vec<Vec<u8>> = (environment.into_iter())
+            .map(|(name, value)| {
+                let entry = [name.as_bytes(), b"=", value.as_bytes()].concat();
+                Ok(CString::new(entry)?.into_bytes_with_nul())
+            })
+            .collect::<io::Result<_>>()?;
+        let null = std::iter::once(std::ptr::null());
+        Ok(Program {
+            argv: (words.iter().map(|word| word.as_ptr())).chain(null.clone()).collect(),
+            envp: (environment.iter().map(|entry| entry.as_ptr().cast()))
+                .chain(null)
+                .collect(),
+            words,
+            environment,
+        })
+    }
+
+    /// Becomes the program. Called in the child of a fork: it must not allocate.
+    fn exec(&mut self) -> io::Error {
+        let pid = digits(std::process::id());
+        for entry in &mut self.environment {
+            let marker = OWN_PID.as_bytes();
+            if let Some(at) = entry.windows(marker.len()).position(|bytes| bytes == marker) {
+                entry[at..at + pid.len()].copy_from_slice(&pid);
+            }
+        }
+        if let Some(name) = self.words.first() {
+            // SAFETY: a text that ends with a zero, and lists of such texts that end with a null
+            // pointer; `self` keeps all of them.
+            unsafe { libc::execvpe(name.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
+        }
+        io::Error::last_os_error()
+    }
+}
+
+fn digits(mut number: u32) -> [u8; OWN_PID.len()] {
+    let mut digits = [b'0'; OWN_PID.len()];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    fn environment(more: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        let more = more.iter().map(|(name, value)| (name.into(), value.into()));
+        std::env::vars_os().chain(more).collect()
+    }
+
+    #[test]
+    fn a_program_knows_its_own_id_from_its_environment() {
+        let script = "test $X = a$(printf %010d $$)b";
+        let value = format!("a{OWN_PID}b");
+        let child = spawn(&words(&["sh", "-c", script]), environment(&[("X", &value)]));
+        assert!(child.unwrap().wait().unwrap().success());
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told_to_the_parent() {
+        let missing = spawn(&words(&["no-such-command-here"]), environment(&[]));
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let folder = spawn(&words(&["/"]), environment(&[]));
+        assert_eq!(folder.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert!(spawn(&[], environment(&[])).is_err());
+        let zero = spawn(&words(&["a\0b"]), environment(&[]));
+        assert_eq!(zero.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn signals_are_as_they_were_for_the_program() {
+        let forwarding = Forwarding::begin();
+        let mut child = spawn(&words(&["sh", "-c", "kill -TERM $$"]), environment(&[])).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+        drop(forwarding);
+    }
+}

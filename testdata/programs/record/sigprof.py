@@ -1,0 +1,97 @@
+"""A program that uses SIGPROF for itself, and counts how often its own handler runs.
+
+`python`: a handler by signal.signal, and 50 signals that it sends to itself. `timer`: the same handler,
+and a timer by setitimer(ITIMER_PROF) every 10 ms. `default` and `ignore`: sets that action only.
+`c`: a handler by sigaction in C (libnative.so, by NATIVE), and 50 signals. `wait`: blocks every signal
+and collects the pending ones, as a thread for signals does. `children`: a shell started after all that
+says what it ignores. Prints JSON of what it saw. Usage: sigprof.py KIND [SECONDS]
+"""
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+SEEN = []
+
+
+def handler(number, frame):
+    SEEN.append(number)
+
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    total = 0
+    while time.thread_time() < end:
+        for n in range(1000):
+            total += n * n
+    return total
+
+
+def burn(seconds):
+    spin(seconds)
+
+
+def python(seconds):
+    before = signal.signal(signal.SIGPROF, handler)
+    for _ in range(50):
+        signal.raise_signal(signal.SIGPROF)
+        burn(seconds / 50)
+    return {"before": int(before), "sent": 50, "seen": len(SEEN)}
+
+
+def timer(seconds):
+    signal.signal(signal.SIGPROF, handler)
+    signal.setitimer(signal.ITIMER_PROF, 0.01, 0.01)
+    burn(seconds)
+    interval = signal.getitimer(signal.ITIMER_PROF)[1]
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    time.sleep(0.05)
+    return {"interval": round(interval, 3), "sent": int(time.process_time() / 0.01), "seen": len(SEEN)}
+
+
+def default(seconds):
+    before = signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    burn(seconds)
+    return {"before": int(before), "after": int(signal.getsignal(signal.SIGPROF))}
+
+
+def ignore(seconds):
+    before = signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    burn(seconds)
+    return {"before": int(before), "after": int(signal.getsignal(signal.SIGPROF))}
+
+
+def c(seconds):
+    native = ctypes.CDLL(os.environ["NATIVE"])
+    before = native.install_counting()
+    for _ in range(50):
+        signal.raise_signal(signal.SIGPROF)
+        burn(seconds / 50)
+    return {"before": before, "sent": 50, "seen": native.count_of_signals()}
+
+
+def wait(seconds):
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    burn(seconds)
+    pending = signal.sigpending()
+    got = signal.sigtimedwait(signal.valid_signals(), 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+    return {"pending": sorted(map(int, pending)), "got": got and got.si_signo}
+
+
+def children(seconds):
+    burn(seconds)
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    command = "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status"
+    told = [subprocess.check_output(["sh", "-c", command], restore_signals=False).decode()]
+    signal.signal(signal.SIGPROF, handler)
+    told.append(subprocess.check_output(["sh", "-c", command]).decode())
+    return told
+
+
+if __name__ == "__main__":
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.5
+    print(json.dumps(globals()[sys.argv[1]](seconds)))
