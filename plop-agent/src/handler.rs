@@ -11,6 +11,7 @@ use core::sync::atomic::{
 
 use crate::guard::{Copied, Direct, guarded};
 use crate::slots::{self, ARMED, Slot};
+use crate::state::{IDLE, ON_CPU};
 use crate::walk::{self, Sample, Walked};
 use crate::{codes, config, interpreter, life, signals, sys, trigger};
 
@@ -19,6 +20,8 @@ pub(crate) static ACTIVE: AtomicBool = AtomicBool::new(false);
 /// Signals that came while the same thread's handler ran.
 pub(crate) static NESTED: AtomicU64 = AtomicU64::new(0);
 
+/// Whether the timer counts elapsed time, as in the mode `real`.
+pub(crate) static ELAPSED: AtomicBool = AtomicBool::new(false);
 /// How many cycles a period has; 0 while it is not known.
 pub(crate) static PERIOD_CYCLES: AtomicU64 = AtomicU64::new(0);
 /// A handler takes at most this part of the time: very deep stacks are sampled less often, and count
@@ -134,12 +137,21 @@ fn sample(slot: &Slot, index: usize, tid: i32, ticks: u32, began: u64, safe: boo
     add(&counts.cut, u64::from(walked.cut));
     add(&counts.no_python, u64::from(walked.depth == 0));
     let pending = slot.pending_ns.swap(0, Relaxed);
+    let (mut state, mut cpu, mut wall_ns) = (ON_CPU, ticks, pending);
+    if ELAPSED.load(Relaxed) {
+        // The timer goes on while the thread does not: its CPU clock tells whether it ran.
+        let clock = sys::clock(sys::THREAD_CPU).unwrap_or(0);
+        let ran = clock.saturating_sub(slot.clock.swap(clock, Relaxed));
+        wall_ns = u64::from(ticks) * trigger::period_ns();
+        state = if ran * 2 >= wall_ns { ON_CPU } else { IDLE };
+        cpu = 0;
+    }
     let sample = Sample {
         generation,
-        state: 0,
-        cpu: ticks,
+        state,
+        cpu,
         cycles: began,
-        wall_ns: pending,
+        wall_ns,
         tid,
     };
     if walk::put_sample(slot, index, index, &walked, sample) {

@@ -5,7 +5,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicUsize,
+    AtomicI32, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -38,9 +38,6 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     }
 }
 
-/// Whether children that this process makes another program of are to load the agent, too.
-static CHILDREN: AtomicBool = AtomicBool::new(true);
-
 extern "C" fn loaded(_: c_int, _: *const *const c_char, environment: *const *const c_char) {
     // SAFETY: glibc calls initialisers with the environment; other libcs leave the argument as it is,
     // which is then not followed.
@@ -49,19 +46,71 @@ extern "C" fn loaded(_: c_int, _: *const *const c_char, environment: *const *con
     };
     let mut config = Config::new();
     config.parse(told);
-    CHILDREN.store(config.children, Relaxed);
     if !config.children && sys::getpid() != config.root {
         return;
     }
     match interpreter::look_for() {
         Ok(false) => {}
         Ok(true) => {
+            if !config.children {
+                // SAFETY: it is the process's environment, which nobody else has looked at yet.
+                unsafe { forget_variables(environment.cast_mut(), &config) };
+            }
             on_fork();
             if let Err(refused) = life::start(&config, "") {
                 refuse(&config, refused);
             }
         }
         Err(refused) => refuse(&config, refused),
+    }
+}
+
+/// Takes what loads the agent out of the environment, so that no child gets it.
+///
+/// # Safety
+/// `environment` is the process's, and nobody reads it meanwhile.
+unsafe fn forget_variables(environment: *mut *const c_char, config: &Config) {
+    let (mut from, mut to) = (environment, environment);
+    // SAFETY: an environment ends with a null pointer; what is moved stays within it, and texts become
+    // no longer.
+    unsafe {
+        while !from.read().is_null() {
+            let entry = from.read();
+            let text = CStr::from_ptr(entry).to_bytes();
+            let gone = text.starts_with(b"PLOP_AGENT=")
+                || text.starts_with(b"LD_PRELOAD=") && {
+                    let mut preload = Text::<8192>::new();
+                    preload_without(text, config, &mut preload);
+                    let rest = preload.as_bytes();
+                    if rest.len() < text.len() {
+                        let place = entry.cast_mut().cast::<u8>();
+                        core::ptr::copy_nonoverlapping(rest.as_ptr(), place, rest.len());
+                        place.add(rest.len()).write(0);
+                    }
+                    rest == b"LD_PRELOAD="
+                };
+            if !gone {
+                to.write(entry);
+                to = to.add(1);
+            }
+            from = from.add(1);
+        }
+        to.write(core::ptr::null());
+    }
+}
+
+/// The variable `LD_PRELOAD` without our file.
+fn preload_without(variable: &[u8], config: &Config, into: &mut Text<8192>) {
+    into.push(b"LD_PRELOAD=");
+    let list = variable.strip_prefix(b"LD_PRELOAD=").unwrap_or_default();
+    let others = list
+        .split(|byte| matches!(byte, b':' | b' '))
+        .filter(|file| !file.is_empty() && *file != config.agent.as_bytes());
+    for (n, file) in others.enumerate() {
+        if n > 0 {
+            into.push(b":");
+        }
+        into.push(file);
     }
 }
 
@@ -212,6 +261,7 @@ fn before_exec() -> bool {
         sys::bit(signals::SIGPROF) | sys::bit(14) & itimer_bit(14) | sys::bit(26) & itimer_bit(26);
     let mask = sys::block(ours);
     life::finish("exec");
+    signals::ignore_what_is_ignored();
     sys::swallow(ours & !mask);
     sys::set_mask(mask);
     true
@@ -288,7 +338,7 @@ in_front! {
 }
 
 /// Calls `exec` with an environment in which our file does not stand, if it cannot be read here (as
-/// behind chroot) or children are not wanted.
+/// behind chroot).
 unsafe fn with_environment(environment: Words, exec: impl FnOnce(Words) -> c_int) -> c_int {
     // SAFETY: the caller's is an environment.
     let told = unsafe { variable(environment, b"PLOP_AGENT=") };
@@ -297,9 +347,7 @@ unsafe fn with_environment(environment: Words, exec: impl FnOnce(Words) -> c_int
     };
     let mut config = Config::new();
     config.parse(told);
-    if config.agent.as_bytes().is_empty()
-        || CHILDREN.load(Relaxed) && sys::readable(config.agent.as_c_str())
-    {
+    if config.agent.as_bytes().is_empty() || sys::readable(config.agent.as_c_str()) {
         return exec(environment);
     }
     let mut preload = Text::<8192>::new();
@@ -316,17 +364,8 @@ unsafe fn with_environment(environment: Words, exec: impl FnOnce(Words) -> c_int
         match text.strip_prefix(b"LD_PRELOAD=") {
             None if text.starts_with(b"PLOP_AGENT=") => {}
             None => _ = entries.push(entry),
-            Some(list) => {
-                preload.push(b"LD_PRELOAD=");
-                let others = list
-                    .split(|byte| matches!(byte, b':' | b' '))
-                    .filter(|file| !file.is_empty() && *file != config.agent.as_bytes());
-                for (n, file) in others.enumerate() {
-                    if n > 0 {
-                        preload.push(b":");
-                    }
-                    preload.push(file);
-                }
+            Some(_) => {
+                preload_without(text, &config, &mut preload);
                 if preload.as_bytes() != b"LD_PRELOAD=" {
                     entries.push(preload.as_c_str().as_ptr());
                 }
@@ -452,6 +491,65 @@ in_front! {
                 };
                 signals::program_sets(signal, Some(action));
                 0
+            }
+        }
+    }
+}
+
+// Waiting for signals. A thread that waits for all of them is not to be given ours.
+
+/// Calls `wait`, which fills in the information, until it gives a signal that is the program's.
+unsafe fn wait_for_others(info: *mut u8, mut wait: impl FnMut(*mut u8) -> c_int) -> c_int {
+    let mut own = [0u64; 16];
+    let info = if info.is_null() {
+        own.as_mut_ptr().cast()
+    } else {
+        info
+    };
+    loop {
+        let signal = wait(info);
+        // SAFETY: the kernel has filled it in for the signal that it gave.
+        if signal <= 0 || unsafe { trigger::asked(signal, info) }.is_none() {
+            return signal;
+        }
+    }
+}
+
+in_front! {
+    /// Waits for a signal.
+    sigwaitinfo(set: *const c_void, info: *mut u8) -> c_int, else -1,
+    |behind: unsafe extern "C" fn(_, _) -> c_int, set, info| {
+        wait_for_others(info, |info| behind(set, info))
+    }
+}
+
+in_front! {
+    /// Waits for a signal, but not for ever.
+    sigtimedwait(set: *const c_void, info: *mut u8, timeout: *const c_void) -> c_int, else -1,
+    |behind: unsafe extern "C" fn(_, _, _) -> c_int, set, info, timeout| {
+        wait_for_others(info, |info| behind(set, info, timeout))
+    }
+}
+
+in_front! {
+    /// Waits for a signal, of which nothing but its number is asked.
+    sigwait(set: *const u64, signal: *mut c_int) -> c_int, else 22,
+    |behind: unsafe extern "C" fn(_, _) -> c_int, set: *const u64, signal: *mut c_int| {
+        if !life::is_under_way() {
+            return behind(set, signal);
+        }
+        loop {
+            let arrived = wait_for_others(core::ptr::null_mut(), |info| {
+                sys::wait_for_signal(*set, info)
+            });
+            match arrived {
+                // Interrupted by a handler: libc's goes on, too.
+                -4 => {}
+                arrived if arrived < 0 => return -arrived,
+                arrived => {
+                    *signal = arrived;
+                    return 0;
+                }
             }
         }
     }

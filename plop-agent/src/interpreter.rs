@@ -143,6 +143,20 @@ fn version_in(text: &[u8]) -> Option<u16> {
 }
 
 impl Interpreter {
+    /// One for tests, of which nothing can be called.
+    #[cfg(test)]
+    pub(crate) fn fake(layout: Layout, code_type: u64) -> Self {
+        Interpreter {
+            layout,
+            code_type,
+            runtime: 0,
+            current: None,
+            thread_self: None,
+            name: Text::new(),
+            names: None,
+        }
+    }
+
     /// The thread state of the calling thread; 0 when it has none.
     #[inline]
     pub(crate) fn current(&self, memory: &impl Memory) -> u64 {

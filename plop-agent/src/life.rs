@@ -188,6 +188,7 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
         return Err("there is no memory");
     }
     recording.state.ticks_are_wall = matches!(mode, Mode::Wall | Mode::Real);
+    handler::ELAPSED.store(mode == Mode::Real, Relaxed);
     slots::set_ring(config.rate);
     // SAFETY: no handler has run yet in this process.
     if !unsafe { codes::next_generation() } {

@@ -141,6 +141,19 @@ pub(crate) fn program_sets(signal: i32, new: Option<Action>) -> Option<Action> {
     })
 }
 
+/// Before an exec, which has the kernel forget handlers, but not what is ignored: what the program wants
+/// ignored is, while it is another.
+pub(crate) fn ignore_what_is_ignored() {
+    for place in &HELD {
+        let signal = place.signal.load(Acquire) as i32;
+        let wanted = place.wanted();
+        if signal != 0 && wanted.handler == SIG_IGN {
+            // SAFETY: ignoring needs no handler.
+            unsafe { sys::set_action(signal, wanted) };
+        }
+    }
+}
+
 /// Does with a signal that is not ours what the program wants done.
 ///
 /// # Safety

@@ -356,6 +356,7 @@ mod tests {
     // One test, since there is one set of slots.
     #[test]
     fn records_are_whole_or_not_there_and_slots_come_back_empty() {
+        let _alone = crate::walk::tests::ALONE.lock();
         set_ring(1);
         let (index, slot) = claim().unwrap();
         prepare(slot, 77);

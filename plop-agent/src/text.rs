@@ -76,7 +76,7 @@ impl Text<'_> {
         stacks: &mut Vector<Stack>,
     ) {
         let value = |row: &Row| match config.mode {
-            Mode::Wall => row.wall,
+            Mode::Wall | Mode::Real => row.wall,
             _ => row.cpu,
         };
         for row in rows {
@@ -101,12 +101,12 @@ impl Text<'_> {
             self.put(",\n");
         }
         self.put("}\n");
-        for frame in state
-            .frames
-            .as_slice()
-            .iter()
-            .filter(|frame| frame.kind == 0)
-        {
+        let mut used = used_frames(state, stacks);
+        for frame in used.as_slice() {
+            let Some(frame) = (state.frames.get(*frame as usize)).filter(|frame| frame.kind == 0)
+            else {
+                continue;
+            };
             let Some(function) = state.functions.get(frame.function as usize) else {
                 continue;
             };
@@ -120,6 +120,7 @@ impl Text<'_> {
             self.number(function.first_line.into());
             self.put(",\"kind\":\"python\"}\n");
         }
+        used.free();
         for (n, word) in STATES.iter().enumerate() {
             self.put("#l ");
             self.number(n as u64);
@@ -420,7 +421,7 @@ impl Text<'_> {
                     self.put(",");
                     self.number(row.wall);
                 }
-                Mode::Wall => self.number(row.wall),
+                Mode::Wall | Mode::Real => self.number(row.wall),
                 _ => self.number(row.cpu),
             }
         }
@@ -428,6 +429,33 @@ impl Text<'_> {
             self.put("\n");
         }
     }
+}
+
+/// The frames of the stacks that are in the dictionary, each once.
+fn used_frames(state: &State, stacks: &Vector<Stack>) -> Vector<u32> {
+    let mut nodes = Vector::new();
+    let mut frames = Vector::new();
+    let fits = (stacks.as_slice().iter()).all(|stack| nodes.push(stack.position != NONE));
+    for at in (1..state.nodes.len()).rev() {
+        let (Some(true), Some(node)) = (nodes.get(at), state.nodes.get(at)) else {
+            continue;
+        };
+        frames.push(node.frame);
+        if let Some(caller) = nodes.get_mut(node.parent as usize) {
+            *caller = true;
+        }
+    }
+    nodes.free();
+    frames.as_mut_slice().sort_unstable();
+    let mut last = None;
+    let mut once = Vector::new();
+    for frame in frames.as_slice() {
+        if last.replace(*frame) != Some(*frame) && fits {
+            once.push(*frame);
+        }
+    }
+    frames.free();
+    once
 }
 
 /// The facts that the header has keys for.

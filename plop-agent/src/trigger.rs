@@ -51,6 +51,10 @@ pub(crate) fn kind() -> u32 {
     KIND.load(Relaxed)
 }
 
+pub(crate) fn period_ns() -> u64 {
+    PERIOD_NS.load(Relaxed)
+}
+
 pub(crate) fn name() -> &'static str {
     NAMES.get(kind() as usize).copied().unwrap_or("none")
 }

@@ -345,3 +345,222 @@ pub(crate) struct Sample {
     pub(crate) wall_ns: u64,
     pub(crate) tid: i32,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{codes, layout, slots};
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    /// The slots and tables are the process's: one test at a time.
+    pub(crate) static ALONE: Mutex<()> = Mutex::new(());
+
+    /// Memory with pages that are there and pages that are not.
+    #[derive(Default, Clone)]
+    struct Fake {
+        words: BTreeMap<u64, u64>,
+    }
+
+    impl Memory for Fake {
+        fn word(&self, at: u64) -> Option<u64> {
+            let (low, shift) = (at & !7, 8 * (at & 7));
+            let first = self.words.get(&low)?;
+            if shift == 0 {
+                return Some(*first);
+            }
+            let second = self.words.get(&(low + 8))?;
+            Some(first >> shift | second << (64 - shift))
+        }
+    }
+
+    const CODE_TYPE: u64 = 0x7000;
+    const TSTATE: u64 = 0x10_0000;
+
+    impl Fake {
+        fn put(&mut self, at: u64, word: u64) {
+            self.words.insert(at, word);
+        }
+
+        fn fill(&mut self, at: u64, bytes: u64) {
+            (0..bytes / 8).for_each(|n| self.put(at + n * 8, 0));
+        }
+
+        fn text(&mut self, at: u64, text: &[u8]) {
+            self.fill(at, 96 + text.len() as u64);
+            self.put(at + 16, text.len() as u64);
+            // Compact, ASCII, one byte a character.
+            self.put(at + 32, (1 | 1 << 3 | 1 << 4) << 2);
+            for (n, chunk) in text.chunks(8).enumerate() {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                self.put(at + 48 + n as u64 * 8, u64::from_le_bytes(word));
+            }
+        }
+
+        /// A stack of 3.11 as deep as `depth`; its frames, the leaf's first.
+        fn stack(depth: u64) -> (Fake, Vec<u64>) {
+            let layout = layout::find(0x030b, false).unwrap();
+            let mut fake = Fake::default();
+            fake.fill(TSTATE, 512);
+            let (cframe, interp) = (0x20_0000, 0x21_0000);
+            fake.fill(cframe, 64);
+            fake.fill(interp, 512);
+            fake.put(at(TSTATE, layout.tstate.frame), cframe);
+            fake.put(at(TSTATE, layout.tstate.interp), interp);
+            let frames: Vec<u64> = (0..depth).map(|n| 0x100_0000 + n * 256).collect();
+            fake.put(
+                at(cframe, layout.cframe_current),
+                frames.first().copied().unwrap_or(0),
+            );
+            for (n, frame) in frames.iter().enumerate() {
+                let code = 0x200_0000 + n as u64 * 4096;
+                fake.fill(*frame, 128);
+                fake.fill(code, 512);
+                fake.put(at(*frame, layout.frame.code), code);
+                fake.put(
+                    at(*frame, layout.frame.back),
+                    frames.get(n + 1).copied().unwrap_or(0),
+                );
+                fake.put(
+                    at(*frame, layout.frame.lasti),
+                    at(code, layout.code.code_adaptive) + 4,
+                );
+                fake.put(at(code, layout.object.ob_type), CODE_TYPE);
+                fake.put(at(code, layout.code.filename), code + 0x200);
+                fake.put(at(code, layout.code.qualname), code + 0x400);
+                fake.put(at(code, layout.code.firstlineno), 10 + n as u64);
+                fake.put(at(code, layout.code.linetable), code + 0x600);
+                fake.text(code + 0x200, b"app.py");
+                fake.text(code + 0x400, format!("function_{n}").as_bytes());
+                fake.fill(code + 0x600, 64);
+                fake.put(code + 0x610, 9);
+            }
+            (fake, frames)
+        }
+    }
+
+    fn interpreter() -> Interpreter {
+        Interpreter::fake(*layout::find(0x030b, false).unwrap(), CODE_TYPE)
+    }
+
+    /// Walks, and reads everything away again.
+    fn walked(fake: &Fake) -> Walked {
+        let (index, slot) = slots::of(99).unwrap_or_else(|| {
+            slots::set_ring(10_000);
+            let (index, slot) = slots::claim().unwrap();
+            slots::prepare(slot, 99);
+            slot.state.store(slots::ARMED, Relaxed);
+            (index, slot)
+        });
+        if codes::is_full() || codes::generation() == 0 {
+            // SAFETY: this test alone uses the tables.
+            unsafe { codes::next_generation() };
+        }
+        let walked = frames(
+            fake,
+            &interpreter(),
+            TSTATE,
+            slot,
+            index,
+            codes::generation(),
+        );
+        slot.read_up_to(slot.unread().1);
+        walked
+    }
+
+    #[test]
+    fn a_stack_is_walked_to_its_root() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        for depth in [0, 1, 20, 1000] {
+            let walked = walked(&Fake::stack(depth).0);
+            assert!(walked.plausible && !walked.cut);
+            assert_eq!(walked.depth as u64, depth);
+        }
+        let deep = walked(&Fake::stack(3000).0);
+        assert_eq!(
+            (deep.depth, deep.cut, deep.plausible),
+            (DEEPEST, true, true)
+        );
+    }
+
+    #[test]
+    fn what_is_spoilt_ends_the_walk_and_is_told() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let layout = layout::find(0x030b, false).unwrap();
+        let spoil = |change: &dyn Fn(&mut Fake, &[u64])| {
+            let (mut fake, frames) = Fake::stack(20);
+            change(&mut fake, &frames);
+            walked(&fake)
+        };
+        let code_of = |fake: &Fake, frame: u64| fake.word(at(frame, layout.frame.code)).unwrap();
+
+        // A caller that is not mapped, that is not aligned, that no process can have.
+        for bad in [0x9000_0000, 0x100_0001, 1 << 60, 8] {
+            let walked = spoil(&|fake, frames| fake.put(at(frames[4], layout.frame.back), bad));
+            assert_eq!((walked.depth, walked.plausible), (5, false), "{bad:#x}");
+        }
+        // Code that is something else, or has been freed.
+        let walked = spoil(&|fake, frames| {
+            let code = code_of(fake, frames[3]);
+            fake.put(at(code, layout.object.ob_type), CODE_TYPE + 8);
+        });
+        assert_eq!((walked.depth, walked.plausible), (3, false));
+        let walked = spoil(&|fake, frames| {
+            let code = code_of(fake, frames[3]);
+            fake.words.retain(|at, _| !(code..code + 4096).contains(at));
+        });
+        assert_eq!((walked.depth, walked.plausible), (3, false));
+        // Callers in a circle.
+        let walked = spoil(&|fake, frames| fake.put(at(frames[9], layout.frame.back), frames[2]));
+        assert!(walked.cut && walked.depth <= DEEPEST);
+        // A line table and a name of impossible length: the frame is there, without a name.
+        for place in [layout.object.bytes_size, layout.object.str_len] {
+            let walked = spoil(&|fake, frames| {
+                let code = code_of(fake, frames[0]);
+                fake.put(at(code + 0x600, place), 1 << 40);
+                fake.put(at(code + 0x400, place), 1 << 40);
+            });
+            assert_eq!((walked.depth, walked.plausible), (20, true));
+        }
+    }
+
+    #[test]
+    fn any_memory_at_all_is_walked_in_bounded_time() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut random = 0x9e37_79b9_7f4a_7c15u64;
+        let mut next = || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        let (whole, _) = Fake::stack(6);
+        let places: Vec<u64> = whole.words.keys().copied().collect();
+        let values: Vec<u64> = whole
+            .words
+            .values()
+            .copied()
+            .filter(|word| *word != 0)
+            .collect();
+        for _ in 0..2000 {
+            let mut fake = whole.clone();
+            for _ in 0..1 + next() % 20 {
+                let place = places[next() as usize % places.len()];
+                match next() % 4 {
+                    0 => _ = fake.words.remove(&place),
+                    1 => fake.put(place, next()),
+                    2 => fake.put(place, places[next() as usize % places.len()]),
+                    _ => fake.put(place, values[next() as usize % values.len()]),
+                }
+            }
+            assert!(walked(&fake).depth <= DEEPEST);
+        }
+    }
+}
