@@ -992,3 +992,204 @@ impl Marked {
         self.entries.get(..self.len).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk::tests::ALONE;
+    use std::sync::PoisonError;
+    use std::sync::atomic::Ordering::Release;
+
+    const PERIOD: u64 = 10_000_000;
+
+    /// A state that began some time ago, and a slot.
+    fn begun(ago_ns: u64) -> (State, usize, &'static Slot) {
+        let mut state = State::new();
+        assert!(state.begin(sys::now() - ago_ns, PERIOD, false));
+        slots::set_ring(1);
+        let (index, slot) = slots::claim().unwrap();
+        slots::prepare(slot, 4000 + index as i32);
+        slot.state.store(slots::ARMED, Release);
+        (state, index, slot)
+    }
+
+    fn done(mut state: State, slot: &Slot) {
+        slot.read_up_to(slot.unread().1);
+        slot.state.store(slots::FREE, Release);
+        state.free();
+    }
+
+    fn totals(state: &State) -> (u64, u64) {
+        (state.rows.as_slice().iter()).fold((0, 0), |sum, row| (sum.0 + row.cpu, sum.1 + row.wall))
+    }
+
+    #[test]
+    fn slices_become_longer_and_nothing_is_lost() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _, slot) = begun(0);
+        let node = state
+            .marker(b"f")
+            .and_then(|frame| state.node(0, frame))
+            .unwrap();
+        // A sample each 10 ms for an hour: longer than 120 slices of any length up to 20 s.
+        let samples = 3600 * 100;
+        for n in 0..samples {
+            let moment = state.origin_ns + n * PERIOD;
+            state.account(slot, 0, node, ON_CPU, moment, 1, PERIOD);
+        }
+        assert_eq!(totals(&state), (samples, samples));
+        assert_eq!(state.slice_ns % FIRST_SLICE_NS, 0);
+        assert!((state.slice_ns / FIRST_SLICE_NS).is_power_of_two());
+        let ticks: Vec<u64> = state
+            .slices
+            .iter()
+            .map(|slice| slice.ticks)
+            .filter(|ticks| *ticks > 0)
+            .collect();
+        assert!((60..=120).contains(&ticks.len()), "{}", ticks.len());
+        assert_eq!(ticks.iter().sum::<u64>(), samples);
+        // Each slice has as many samples as fit its length.
+        let whole = state.slice_ns / PERIOD;
+        assert!(ticks[..ticks.len() - 1].iter().all(|ticks| *ticks == whole));
+        assert_eq!(state.rows.len(), ticks.len());
+        done(state, slot);
+    }
+
+    #[test]
+    fn elapsed_time_is_counted_whole_whatever_the_pieces() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _, slot) = begun(0);
+        for n in 0..1000 {
+            let moment = state.origin_ns + n * PERIOD / 3;
+            state.account(slot, 0, 0, IDLE, moment, 0, PERIOD / 3);
+        }
+        assert_eq!(totals(&state), (0, 1000 * (PERIOD / 3) / PERIOD));
+        done(state, slot);
+    }
+
+    #[test]
+    fn memory_stays_within_its_bounds() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _, slot) = begun(1_100_000_000);
+        state.advance();
+        let mut counted = 0;
+        for n in 0..1_500_000u64 {
+            // Ever new stacks of ever new functions, in all slices.
+            if let Some(frame) = state.frame(0, n as u32 + 1, 0) {
+                state.node((n / 2) as u32, frame);
+            }
+            let node = n * 7919 % state.nodes.len() as u64;
+            let moment = state.origin_ns + n % 110 * FIRST_SLICE_NS;
+            state.account(slot, (n % 50) as u32, node as u32, ON_CPU, moment, 1, 0);
+            counted += 1;
+        }
+        assert!(state.bytes() < 64 << 20, "{}", state.bytes());
+        assert_eq!(totals(&state).0 + state.dropped, counted);
+        assert!(state.dropped > 0);
+        done(state, slot);
+    }
+
+    #[test]
+    fn very_many_threads_share_rows_by_their_name() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _, slot) = begun(0);
+        for tid in 1..50_000 {
+            state.thread(tid, if tid % 2 == 0 { b"even" } else { b"odd" });
+        }
+        assert_eq!(state.threads.len(), MOST_THREADS + 2);
+        done(state, slot);
+    }
+
+    /// Records a definition of `name` in a ring, and gives its number.
+    fn define(index: usize, slot: &Slot, key: u64, name: &[u8]) -> u32 {
+        let generation = codes::generation();
+        let codes::Found::New(at) = codes::find(generation, key, None) else {
+            panic!("known")
+        };
+        let mut record = slot.record();
+        record.put(DEFINITION << 56 | u64::from(generation as u8) << 48);
+        record.put(key);
+        record.put(7);
+        for text in [name, b"app.py", &[]] {
+            record.put(text.len() as u64);
+            for chunk in text.chunks(8) {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                record.put(u64::from_le_bytes(word));
+            }
+        }
+        assert!(record.commit(index));
+        assert!(codes::publish(generation, key, at));
+        at
+    }
+
+    fn sample(index: usize, slot: &Slot, numbers: &[u32]) {
+        let mut record = slot.record();
+        record.put(SAMPLE << 56 | u64::from(codes::generation() as u8) << 48);
+        record.put(1 << 32);
+        record.put(sys::cycles());
+        record.put(0);
+        record.put((index as u64) << 32 | slot.tid.load(Relaxed) as u64);
+        numbers
+            .iter()
+            .for_each(|number| record.put(u64::from(*number) << 32));
+        assert!(record.commit(index));
+    }
+
+    /// The stacks, root first, with their counts.
+    fn stacks(state: &State) -> Vec<(String, u64)> {
+        let mut stacks = Vec::new();
+        for row in state.rows.as_slice() {
+            let mut names = Vec::new();
+            let mut at = row.node();
+            while let Some(node) = state.nodes.get(at as usize).filter(|_| at != 0) {
+                let frame = state.frames.get(node.frame as usize).unwrap();
+                let function = state.functions.get(frame.function as usize).unwrap();
+                names.push(String::from_utf8_lossy(state.string_at(function.name)).into_owned());
+                at = node.parent;
+            }
+            names.reverse();
+            stacks.push((names.join(";"), row.cpu));
+        }
+        stacks.sort();
+        stacks
+    }
+
+    #[test]
+    fn names_are_found_that_another_thread_defined_and_after_a_new_generation() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: this test alone uses the tables.
+        unsafe { codes::forget() };
+        // SAFETY: as above.
+        assert!(unsafe { codes::next_generation() });
+        let (mut state, first, slot) = begun(1_000_000);
+        let (other_state, second, other) = begun(0);
+        let main = define(second, other, 0x1000, b"main");
+        let leaf = define(first, slot, 0x2000, b"leaf");
+        sample(first, slot, &[leaf, main]);
+        state.advance();
+        state.drain();
+        assert_eq!(stacks(&state), [("main;leaf".into(), 1)]);
+        // The same numbers mean something else in the next generation, and what is under way still
+        // means what it did.
+        sample(first, slot, &[leaf, main]);
+        state.before_generation(codes::generation() + 1);
+        // SAFETY: as above.
+        assert!(unsafe { codes::next_generation() });
+        let again = define(first, slot, 0x1000, b"again");
+        sample(first, slot, &[again]);
+        sample(first, slot, &[codes::UNKNOWN]);
+        state.advance();
+        state.drain();
+        assert_eq!(
+            stacks(&state),
+            [
+                ("[unknown]".into(), 1),
+                ("again".into(), 1),
+                ("main;leaf".into(), 2)
+            ]
+        );
+        done(state, slot);
+        done(other_state, other);
+    }
+}

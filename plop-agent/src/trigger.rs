@@ -405,5 +405,4 @@ pub(crate) fn end(mode: Mode) {
     if kind() == ITIMER {
         disarm_process(mode.itimer().map_or(2, |(which, _)| which));
     }
-    let _ = signals::is_ours;
 }
