@@ -4,18 +4,18 @@
 #
 #   3.13 3.14 3.15  Debian's, from newer suites
 #   3.11-dbg        Debian's debug build
-#   3.13t 3.14t     free-threaded, built from Debian's source package, which takes some minutes and
+#   3.13t           free-threaded, built from Debian's source package, which takes some minutes and
 #                   needs a C compiler, make, and the headers of libffi and zlib
 #
-# All but 3.13 and 3.14t without a VERSION. FOLDER/bin/python3.14 and so on are programs that run
-# with the C library beside them, and can be preloaded into. FOLDER cannot be moved afterwards.
-# What is there already is left alone, so that a second run is quick.
+# All but 3.13 without a VERSION. FOLDER/bin/python3.14 and so on are programs that bring the C library
+# they need, and can be preloaded into. FOLDER cannot be moved afterwards. What is there already is
+# left alone, so that a second run is quick.
 #
 # Needs apt and dpkg, but not root. Packages come from the Debian mirror that the machine's apt is
 # set up with, or from the one in DEBIAN_MIRROR.
 set -eu
 
-[ $# -gt 0 ] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift
@@ -35,25 +35,34 @@ mirror() {
         fail "apt knows no mirror of Debian; give one in DEBIAN_MIRROR"
 }
 
-# apt SUITE COMMAND...: apt-get with nothing but that suite, for a machine with nothing installed.
+# apt SUITE COMMAND...: apt-get that knows nothing but that suite, and nothing installed.
 apt() {
-    apt=$folder/.apt/$1
+    settings=$folder/.apt/$1/apt.conf
     shift
-    apt-get -qq -y -o APT::Sandbox::User= -o APT::Update::Post-Invoke::= \
-        -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts="$apt/none" \
-        -o Dir::Etc::preferences="$apt/none/none" \
-        -o Dir::Etc::preferencesparts="$apt/none" \
-        -o Dir::State="$apt" -o Dir::State::lists=lists -o Dir::State::status="$apt/status" \
-        -o Dir::Cache="$apt" -o Dir::Cache::archives=archives \
-        -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
+    apt-get -qq -y -c "$settings" "$@"
 }
 
-# lists SUITE: fetches the lists of packages, unless a run of today has.
+# lists SUITE: fetches the lists of packages, once.
 lists() {
     apt=$folder/.apt/$1
-    [ -z "$(find "$apt/updated" -mtime -1 2>/dev/null)" ] || return 0
+    [ ! -e "$apt" ] || return 0
     mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/none"
     : >"$apt/status"
+    cat >"$apt/apt.conf" <<END
+#clear APT::Update;
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Dir::Cache "$apt";
+Dir::Cache::archives "archives";
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "$apt/none";
+Dir::Etc::preferences "$apt/none/none";
+Dir::Etc::preferencesparts "$apt/none";
+Dir::State "$apt";
+Dir::State::lists "lists";
+Dir::State::status "$apt/status";
+END
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -e "$keys" ] && options="[signed-by=$keys]" || options=
     mirror=$(mirror)
@@ -61,7 +70,6 @@ lists() {
         echo "$type $options $mirror $1 main"
     done >"$apt/sources.list"
     apt "$1" update
-    : >"$apt/updated"
 }
 
 # unpack VERSION SUITE PROGRAM PACKAGE...: the packages with all that the first of them depends on,
@@ -121,7 +129,8 @@ build() {
         {
             ./configure -q --prefix="$folder/$version" --with-ensurepip=no --disable-test-modules "$@"
             make -s -j "$(nproc)"
-            make -s install COMPILEALL_OPTS='--help'
+            # No bytecode: that is how to keep it from being compiled three times.
+            make -s install COMPILEALL_OPTS=--help
         } >../log 2>&1 || { tail -n 20 ../log >&2 && fail "$version does not build"; }
     )
     rm -r "$folder/$version.part"
@@ -132,9 +141,11 @@ build() {
 show() {
     mkdir -p "$folder/bin"
     ln -sfn "$2" "$folder/bin/python$1"
-    "$folder/bin/python$1" -c 'import ctypes, ssl, zlib' || fail "$1 does not run"
+    "$folder/bin/python$1" -c 'import ctypes, zlib' || fail "$1 does not run"
 }
 
+rm -rf "$folder/.apt"
+trap 'rm -rf "$folder/.apt"' EXIT
 for version; do
     if "$folder/bin/python$version" -c pass 2>/dev/null; then
         continue
@@ -144,7 +155,6 @@ for version; do
     3.13) unpack $version trixie python3.13 python3.13 libpython3.13-dev ;;
     3.14 | 3.15) unpack "$version" sid "python$version" "python$version" "libpython$version-dev" ;;
     3.13t) build $version trixie python3.13 --disable-gil ;;
-    3.14t) build $version sid python3.14 --disable-gil ;;
     *) fail "there is no $version" ;;
     esac
 done

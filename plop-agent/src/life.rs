@@ -465,8 +465,7 @@ const HOUSEKEEPING_NS: u64 = 40_000_000;
 fn tick_once(recording: &mut Recording, config: &Config, now: u64) {
     let Recording { state, threads, .. } = recording;
     if config.mode.looks() {
-        // Half a percent of a processor at most.
-        threads.visit(state, config.period_ns().max(1_000_000) / 200);
+        threads.visit(state);
         if now.saturating_sub(recording.kept_ns) < HOUSEKEEPING_NS {
             return;
         }

@@ -16,7 +16,7 @@ use crate::memory::{Map, Vector};
 use crate::slots::{self, ARMED, FREE, RETIRED, Slot};
 use crate::state::{GIL, IDLE, LOCK, ON_CPU, RUNNABLE, State};
 use crate::walk::{self, Sample};
-use crate::{codes, names, sys, trigger};
+use crate::{codes, handler, names, sys, trigger};
 
 /// The agent's own thread, which is not sampled; 0 when there is none.
 pub(crate) static OWN: AtomicI32 = AtomicI32::new(0);
@@ -213,7 +213,7 @@ impl Threads {
 
     /// Looks at threads, for as long as the budget of a tick lasts, and goes on with the others at the
     /// next.
-    pub(crate) fn visit(&mut self, state: &mut State, budget_ns: u64) {
+    pub(crate) fn visit(&mut self, state: &mut State) {
         let Some((own, own_slot)) = self.own else {
             return;
         };
@@ -226,7 +226,9 @@ impl Threads {
             list(interpreter);
         }
         let made = slots::made() as usize;
-        let began = sys::clock(sys::THREAD_CPU).unwrap_or(0);
+        let began = sys::cycles();
+        // Half a percent of a processor.
+        let budget = handler::PERIOD_CYCLES.load(Relaxed) / 200;
         for n in 0..made {
             let index = (self.next + n) % made.max(1);
             let Some(slot) = slots::get(index).filter(|slot| slot.state.load(Acquire) == ARMED)
@@ -234,10 +236,7 @@ impl Threads {
                 continue;
             };
             look_at(interpreter, state, index, slot, own, own_slot);
-            let spent = sys::clock(sys::THREAD_CPU)
-                .unwrap_or(0)
-                .saturating_sub(began);
-            if n % 4 == 3 && spent > budget_ns {
+            if sys::cycles().wrapping_sub(began) > budget {
                 self.next = (index + 1) % made.max(1);
                 return;
             }

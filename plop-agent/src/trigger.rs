@@ -7,7 +7,7 @@ use core::sync::atomic::{
 };
 
 use crate::config::{self, Config, Mode, deflected};
-use crate::signals::{self, SIGPROF};
+use crate::signals::SIGPROF;
 use crate::slots::{self, Slot};
 use crate::sys::{self, plain};
 
