@@ -59,8 +59,9 @@ unsafe extern "C" {
 /// Whether the handlers of SIGSEGV and SIGBUS are ours.
 static GUARDED: AtomicBool = AtomicBool::new(false);
 
-/// How many loads found nothing.
+/// How many loads found nothing, of threads that looked at themselves and of the agent's.
 pub(crate) static FAULTS: AtomicU64 = AtomicU64::new(0);
+pub(crate) static FAULTS_OUTSIDE: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) fn set_guarded(guarded: bool) {
     GUARDED.store(guarded && !config::deflected(config::NO_GUARD), Relaxed);
@@ -92,8 +93,16 @@ pub(crate) unsafe fn recover(context: *mut u8) -> bool {
         }
         pc.write(nothing);
     }
-    FAULTS.fetch_add(1, Relaxed);
+    count_fault();
     true
+}
+
+/// The agent's own thread looks at others from outside, and finds what has just gone; a thread that
+/// looks at itself should not.
+fn count_fault() {
+    let outside = sys::gettid() == crate::threads::OWN.load(Relaxed);
+    let faults = if outside { &FAULTS_OUTSIDE } else { &FAULTS };
+    faults.fetch_add(1, Relaxed);
 }
 
 /// What reads the program's memory.
@@ -161,9 +170,13 @@ impl Copied {
             let (known, line) = self.lines.get(number as usize % LINES)?;
             if known.get() != number {
                 let mut fresh = [0; LINE];
-                if !sys::copy(number * LINE as u64, &mut fresh) {
-                    FAULTS.fetch_add(1, Relaxed);
-                    return None;
+                match sys::copy(number * LINE as u64, &mut fresh) {
+                    copied if copied == LINE as isize => {}
+                    sys::EFAULT => {
+                        count_fault();
+                        return None;
+                    }
+                    _ => return None,
                 }
                 line.set(fresh);
                 known.set(number);

@@ -61,7 +61,7 @@ unsafe fn guard_is_blocked(context: *const u8) -> bool {
     };
     // SAFETY: the caller's promise.
     let mask = unsafe { context.add(offset).cast::<u64>().read() };
-    mask & (sys::bit(signals::SIGSEGV) | sys::bit(signals::SIGBUS)) != 0
+    mask & signals::GUARDS != 0
 }
 
 /// Takes a sample of this thread.

@@ -97,7 +97,7 @@ pub(crate) fn look_for() -> Result<bool, &'static str> {
     };
     if asked == version {
         let mut published = [0u8; 2048];
-        if version >= 0x030d && sys::copy(runtime as u64, &mut published) {
+        if version >= 0x030d && sys::copy(runtime as u64, &mut published) == 2048 {
             layout::check_published(layout, &published)?;
         }
     }

@@ -9,12 +9,14 @@ use core::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-use crate::guard;
 use crate::sys::{self, Action};
+use crate::{guard, life};
 
 pub(crate) const SIGBUS: i32 = 7;
 pub(crate) const SIGSEGV: i32 = 11;
 pub(crate) const SIGPROF: i32 = 27;
+/// The signals without which no load is guarded, as a mask.
+pub(crate) const GUARDS: u64 = 1 << (SIGSEGV - 1) | 1 << (SIGBUS - 1);
 
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
@@ -166,6 +168,8 @@ pub(crate) unsafe fn chain(signal: i32, info: *mut u8, context: *mut u8) {
     match action.handler {
         SIG_IGN if sent => {}
         SIG_DFL | SIG_IGN => {
+            // That is the end of the process.
+            life::checkpoint();
             let default = Action::default();
             // SAFETY: the default needs no handler.
             unsafe { sys::set_action(signal, default) };

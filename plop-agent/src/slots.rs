@@ -58,6 +58,8 @@ pub(crate) struct Slot {
     pub(crate) event_id: AtomicU64,
     /// State of the generator of jitter.
     pub(crate) random: AtomicU32,
+    /// Whether the thread has our signal blocked: then it has no timer.
+    pub(crate) masked: AtomicU32,
     /// How many ticks are passed over, so that handlers take no more than their share.
     pub(crate) skip: AtomicU32,
     /// Ticks that were passed over, which the next sample counts.
@@ -198,7 +200,7 @@ static ALL: [AtomicPtr<Slot>; SLOTS] = [const { AtomicPtr::new(core::ptr::null_m
 /// How many slots there are.
 static MADE: AtomicU32 = AtomicU32::new(0);
 /// Words in a new ring.
-static RING: AtomicU32 = AtomicU32::new(4096);
+static RING: AtomicU32 = AtomicU32::new(1 << 14);
 /// Which slots have something unread.
 static UNREAD: [AtomicU64; SLOTS / 64] = [const { AtomicU64::new(0) }; SLOTS / 64];
 
@@ -206,7 +208,7 @@ static UNREAD: [AtomicU64; SLOTS / 64] = [const { AtomicU64::new(0) }; SLOTS / 6
 /// definition.
 pub(crate) fn set_ring(rate: u32) {
     RING.store(
-        (rate * 16).next_power_of_two().clamp(4096, 1 << 18),
+        (rate * 16).next_power_of_two().clamp(1 << 14, 1 << 18),
         Relaxed,
     );
 }
@@ -295,6 +297,7 @@ pub(crate) fn prepare(slot: &Slot, tid: i32) {
     }
     slot.node.store(0, Relaxed);
     slot.ran.store(0, Relaxed);
+    slot.masked.store(0, Relaxed);
     slot.skip.store(0, Relaxed);
     slot.skipped.store(0, Relaxed);
     slot.doing.store(u32::MAX, Relaxed);
@@ -376,7 +379,7 @@ mod tests {
         assert_eq!(marked, [index]);
 
         let mut record = slot.record();
-        (0..5000).for_each(|n| record.put(n));
+        (0..20_000).for_each(|n| record.put(n));
         assert!(!record.fits() && !record.commit(index));
         assert_eq!(slot.unread(), (from, to));
         slot.read_up_to(to);

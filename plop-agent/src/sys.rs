@@ -106,6 +106,7 @@ pub(crate) use plain;
 pub(crate) const EINTR: isize = -4;
 pub(crate) const EAGAIN: isize = -11;
 pub(crate) const ENOMEM: isize = -12;
+pub(crate) const EFAULT: isize = -14;
 
 /// Seconds and nanoseconds.
 #[repr(C)]
@@ -464,11 +465,11 @@ pub(crate) fn limit(resource: usize) -> u64 {
     }
 }
 
-/// Copies memory of this process that may not be there; whether all of it was.
-pub(crate) fn copy(from: u64, into: &mut [u8]) -> bool {
+/// Copies memory of this process that may not be there: how much of it was, or an error number.
+pub(crate) fn copy(from: u64, into: &mut [u8]) -> isize {
     let own = [into.as_mut_ptr() as usize, into.len()];
     let other = [from as usize, into.len()];
-    let copied = plain!(
+    plain!(
         PROCESS_VM_READV,
         getpid(),
         own.as_ptr(),
@@ -476,8 +477,7 @@ pub(crate) fn copy(from: u64, into: &mut [u8]) -> bool {
         other.as_ptr(),
         1,
         0
-    );
-    copied == into.len() as isize
+    )
 }
 
 /// Ends this thread, which in a child of [`fork_silently`] is the process.

@@ -484,7 +484,8 @@ fn look_at(
         break;
     }
     slot.clock.store(0, Relaxed);
-    if trigger::kind() == trigger::WALL {
+    // A thread that takes no signals will not tell.
+    if trigger::kind() == trigger::WALL || slot.masked.load(Relaxed) != 0 {
         let walked = walk_it();
         UNPROVEN.fetch_add(1, Relaxed);
         put(&walked, ON_CPU);
@@ -527,13 +528,20 @@ fn doing_of(interpreter: &Interpreter, tid: i32) -> u8 {
 
 /// Whether an address lies in an interpreter's lock.
 fn waits_for_gil(interpreter: &Interpreter, address: u64) -> bool {
-    let memory = Copied::new();
-    let mut interp = interpreter.interpreters(&memory).unwrap_or(0);
+    if guarded() {
+        is_in_gil(interpreter, &Direct, address)
+    } else {
+        is_in_gil(interpreter, &Copied::new(), address)
+    }
+}
+
+fn is_in_gil(interpreter: &Interpreter, memory: &impl Memory, address: u64) -> bool {
+    let mut interp = interpreter.interpreters(memory).unwrap_or(0);
     for _ in 0..64 {
         if interp == 0 {
             return false;
         }
-        if let Some(gil) = interpreter.gil_of(&memory, interp)
+        if let Some(gil) = interpreter.gil_of(memory, interp)
             && address.wrapping_sub(gil) < interpreter.layout.gil_size.max(0) as u64
         {
             return true;

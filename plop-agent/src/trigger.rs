@@ -139,6 +139,9 @@ pub(crate) struct Asked {
 /// Arms a thread's own timer or event, if that is the trigger; steps down to the next trigger where it
 /// is refused, and then all threads must be armed anew: false.
 pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
+    if slot.masked.load(Acquire) != 0 {
+        return true;
+    }
     match kind() {
         TIMER => match arm_timer(slot, index, tid) {
             // The thread has gone.
@@ -393,6 +396,9 @@ pub(crate) fn jitter(slot: &Slot) {
         plain!(IOCTL, event - 1, IOC_PERIOD, &raw const next);
     }
 }
+
+/// The signal of threads' own timers.
+pub(crate) const THREADS: i32 = SIGPROF;
 
 /// The signal that asks for samples, in a mode.
 pub(crate) fn signal(mode: Mode) -> i32 {
