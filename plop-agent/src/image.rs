@@ -75,11 +75,7 @@ pub(crate) fn build(state: &State, facts: &dyn Facts, out: &mut Vector<u8>) -> b
         }
     });
     image.section(8, |image| {
-        let used = state
-            .slices
-            .iter()
-            .rposition(|slice| slice.wall_ns > 0 || slice.ticks > 0);
-        for slice in state.slices.iter().take(used.map_or(0, |last| last + 1)) {
+        for slice in state.used_slices() {
             image.long(slice.ticks);
             image.long(slice.cpu_ns);
             image.long(slice.wall_ns);

@@ -364,14 +364,7 @@ impl Text<'_> {
     }
 
     fn slices(&mut self, state: &State) {
-        let used = state
-            .slices
-            .iter()
-            .rposition(|slice| slice.wall_ns > 0 || slice.ticks > 0);
-        let slices = state
-            .slices
-            .get(..used.map_or(0, |last| last + 1))
-            .unwrap_or_default();
+        let slices = state.used_slices();
         self.put("# slices {\"length_ns\":");
         self.number(state.slice_ns);
         type Column = fn(&Slice) -> u64;

@@ -82,6 +82,11 @@ fn frames<M: Memory>(
             offset => memory.pointer(at(first, offset)),
         }
     };
+    let below = || {
+        let top = memory.pointer(at(tstate, layout.tstate.frame))?;
+        let below = memory.pointer(at(top, layout.cframe_current + 8))?;
+        memory.pointer(at(below, layout.cframe_current))
+    };
     let number = || {
         let of = memory.pointer(at(tstate, layout.tstate.interp))?;
         memory.word(at(of, layout.interp.id))
@@ -91,6 +96,7 @@ fn frames<M: Memory>(
     };
     walked.interpreter = number().unwrap_or(0) as u32;
     let mut steps = 0;
+    let mut below_is_new = true;
     while frame != 0 {
         steps += 1;
         if walked.depth == DEEPEST || steps > 2 * DEEPEST {
@@ -104,6 +110,16 @@ fn frames<M: Memory>(
                 }
                 walked.depth += 1;
                 frame = caller;
+            }
+            // The interpreter is about to call, or has just returned: what it will tell of its next
+            // frame is not there yet, or no longer. Its caller's is.
+            other if walked.depth == 0 && below_is_new && layout.cframe_current >= 0 => {
+                below_is_new = false;
+                match (below(), other) {
+                    (Some(caller), _) => frame = caller,
+                    (None, Some((caller, _))) => frame = caller,
+                    (None, None) => return walked,
+                }
             }
             Some((caller, None)) => frame = caller,
             None => return walked,

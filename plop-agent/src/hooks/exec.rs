@@ -11,6 +11,8 @@ use crate::{life, signals, symbols, sys, trigger};
 type Words = *const *const c_char;
 
 fn before_exec() -> bool {
+    // Of a child of vfork the dispositions are its own.
+    signals::ignore_what_is_ignored();
     if !life::is_under_way() {
         return false;
     }
@@ -18,7 +20,6 @@ fn before_exec() -> bool {
         sys::bit(signals::SIGPROF) | sys::bit(14) & itimer_bit(14) | sys::bit(26) & itimer_bit(26);
     let mask = sys::block(ours);
     life::finish("exec");
-    signals::ignore_what_is_ignored();
     sys::swallow(ours & !mask);
     sys::set_mask(mask);
     true

@@ -105,6 +105,19 @@ impl State {
         }
     }
 
+    /// The slices that there has been anything of.
+    pub(crate) fn used_slices(&self) -> &[Slice] {
+        let timed = (self.slices.iter()).rposition(|slice| slice.wall_ns > 0 || slice.ticks > 0);
+        let counted = self
+            .rows
+            .as_slice()
+            .iter()
+            .map(|row| row.slice() as usize + 1)
+            .max();
+        let used = timed.map_or(0, |last| last + 1).max(counted.unwrap_or(0));
+        self.slices.get(..used).unwrap_or(&self.slices)
+    }
+
     /// The slice of a moment; slices become longer where there would be too many.
     pub(super) fn slice_at(&mut self, at_ns: u64) -> usize {
         let since = at_ns.saturating_sub(self.origin_ns);
