@@ -101,14 +101,25 @@ fn built(source: &Path, target_dir: &Path) -> PathBuf {
     let mut cargo = Command::new(variable("CARGO"));
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let prefixed = REMOVED_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
+        let prefixed = REMOVED_PREFIXES
+            .iter()
+            .any(|prefix| text.starts_with(prefix));
         if prefixed || REMOVED.contains(&&*text) {
             cargo.env_remove(&name);
         }
     }
+    // No flags, whatever a configuration file above this folder says.
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", "");
     cargo
         .current_dir(source)
-        .args(["rustc", "--quiet", "--lib", "--release", "--crate-type", "cdylib"])
+        .args([
+            "rustc",
+            "--quiet",
+            "--lib",
+            "--release",
+            "--crate-type",
+            "cdylib",
+        ])
         .args(["--target", &target])
         .arg("--target-dir")
         .arg(target_dir);

@@ -109,10 +109,11 @@ def plop():
     return os.environ["PLOP"]
 
 
-def ours(name, rate, mode, value=None, **env):
+def ours(name, rate, mode, value=None, options=()):
     def words(python, out, program):
-        return [plop(), "record", "-q", "-r", str(rate), "--mode", mode, "-o", f"{out}.plop", "--", python, *program]
-    return Profiler(name, words, of_plop(value or mode.split("+")[0]), env=env)
+        return [plop(), "record", "-q", "-r", str(rate), "--mode", mode, "-o", f"{out}.plop", *options, "--", python,
+                *program]
+    return Profiler(name, words, of_plop(value or mode.split("+")[0]))
 
 
 def py_spy(name, rate, *options):

@@ -38,12 +38,20 @@ fn folders() -> Vec<PathBuf> {
         .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")));
     let own = format!("plop-{}", geteuid().as_raw());
     let shared = ["/var/tmp", "/tmp", "/dev/shm"].map(|folder| Path::new(folder).join(&own));
-    cache.map(|cache| cache.join("plop")).into_iter().chain(shared).collect()
+    cache
+        .map(|cache| cache.join("plop"))
+        .into_iter()
+        .chain(shared)
+        .collect()
 }
 
 fn place_in(folders: &[PathBuf], refusals: &mut Vec<String>) -> Option<PathBuf> {
     // A program that root starts may become another user, who has to reach the file, too.
-    let rounds: &[bool] = if geteuid().is_root() { &[true, false] } else { &[false] };
+    let rounds: &[bool] = if geteuid().is_root() {
+        &[true, false]
+    } else {
+        &[false]
+    };
     for for_everyone in rounds {
         for folder in folders {
             let placed = usable(folder)
@@ -74,7 +82,11 @@ fn usable(folder: &Path) -> Result<PathBuf, String> {
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
         return Err("not a folder".into());
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(words)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)
+        .map_err(words)?;
     let folder = parent.canonicalize().map_err(words)?.join(name);
     // What LD_PRELOAD is split at, and what the loader puts something else for.
     if (folder.as_os_str().as_bytes().iter()).any(|byte| b" :$\t\n".contains(byte)) {
@@ -129,9 +141,13 @@ fn put(folder: &Path) -> io::Result<PathBuf> {
         }
         return Ok(file);
     }
-    let mut partial = tempfile::Builder::new().prefix(".agent-").tempfile_in(folder)?;
+    let mut partial = tempfile::Builder::new()
+        .prefix(".agent-")
+        .tempfile_in(folder)?;
     partial.write_all(AGENT)?;
-    partial.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    partial
+        .as_file()
+        .set_permissions(Permissions::from_mode(0o644))?;
     partial.persist(&file).map_err(|error| error.error)?;
     Ok(file)
 }
@@ -218,7 +234,11 @@ mod tests {
         let real = inside("real");
         fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, inside("link")).unwrap();
-        assert!(placed(&inside("link")).unwrap_err().contains("not a folder"));
+        assert!(
+            placed(&inside("link"))
+                .unwrap_err()
+                .contains("not a folder")
+        );
         fs::write(inside("file"), "").unwrap();
         assert!(placed(&inside("file/plop")).is_err());
         let loose = inside("loose");

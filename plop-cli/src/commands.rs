@@ -1,5 +1,6 @@
 //! The commands, each in a file of its own: its arguments, and what it does with them.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod formats;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
         Command::Record(args) => record::run(*args, settings),
         Command::Convert(args) => convert::run(*args, settings),
         Command::Merge(args) => merge::run(args, settings),
+        Command::Bench(args) => bench::run(args, settings),
         Command::Info(args) => info::run(args, settings),
         Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::run(args),

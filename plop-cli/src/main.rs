@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 fn main() -> ExitCode {
-    let command = args::Cli::command().color(args::help_color(std::env::args()));
+    let command = args::Cli::command().color(args::help_color(
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()),
+    ));
     let cli = match args::Cli::from_arg_matches(&command.get_matches()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -1,23 +1,27 @@
-//! What the sampler records, as profiles.
+//! The sampler of plop for Rust programs, and what it records as profiles.
 //!
-//! The sampler itself is `plop-agent`. It runs inside the profiled process and leaves *images*:
-//! bytes that hold stacks, samples and counters of one process. This crate turns them into a
-//! [`Profile`](plop_core::Profile), and the images of all processes of a recording into one.
+//! A program samples itself with a [`Sampler`], and gets a [`Profile`](plop_core::Profile). What does the
+//! work is `plop-agent`. `plop record` loads that alone into programs in Python; it then leaves
+//! *images*, bytes that hold stacks, samples and counters of one process. [`recording`] makes profiles of
+//! images, and one of those of all processes of a recording. [`launch`] starts a program to be
+//! recorded, and knows what a launcher does with signals.
 //!
-//! ```no_run
-//! let mut recordings = Vec::new();
-//! for file in ["4711-0.rec", "4712-0.rec"] {
-//!     recordings.push(plop_sampler::recording::read(&std::fs::read(file)?)?);
-//! }
-//! let profile = plop_sampler::recording::join(recordings)?;
+//! Frames are those of Python for now: see [`Sampler`].
+//!
+//! ```
+//! let running = plop_sampler::Sampler::new().hertz(250).start()?;
+//! // … run some Python in this process …
+//! let profile = running.stop()?.into_profile();
 //! println!("{} samples", profile.total(0));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), plop_core::Error>(())
 //! ```
 //!
-//! [`launch`] starts a program to be recorded, and knows what a launcher does with signals.
-//!
 //! # What it is not for
-//! It knows no file format: [`plop-convert`](../plop_convert/index.html) writes what is recorded here.
+//! It knows no file format: `plop-convert` writes what is recorded here. It is also the only crate but
+//! the agent that may contain `unsafe`.
 
 pub mod launch;
 pub mod recording;
+mod sampler;
+
+pub use sampler::{Mode, Running, Sampler};

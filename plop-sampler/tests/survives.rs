@@ -15,7 +15,9 @@ fn through_plop(profile: &Profile) -> Profile {
     let plop = find("plop").unwrap();
     let mut notes = Notes::new();
     let mut bytes = Vec::new();
-    let lost = plop.write(std::slice::from_ref(profile), &mut bytes, &mut notes).unwrap();
+    let lost = plop
+        .write(std::slice::from_ref(profile), &mut bytes, &mut notes)
+        .unwrap();
     assert!(lost.is_empty(), "lost: {lost}");
     let loaded = plop_convert::read(&bytes, None, &ReadOptions::default()).unwrap();
     assert_eq!(loaded.format.name, "plop");
@@ -38,7 +40,9 @@ fn recorded(timeline: bool) -> Profile {
     if timeline {
         root.timeline = vec![(2_000_000, [0, 2, 0], [1, 1])];
     }
-    let child = Image::sample(90).with("root", 0).with("slice_ns", 20_000_000);
+    let child = Image::sample(90)
+        .with("root", 0)
+        .with("slice_ns", 20_000_000);
     let recordings = [root, child].map(|image| read(&image.bytes()).unwrap());
     let mut profile = join(recordings.to_vec()).unwrap();
     profile.meta.command = vec!["python".into(), "app.py".into(), "caf\u{e9}".into()];

@@ -8,15 +8,18 @@ mod end;
 mod environment;
 mod finish;
 mod launch;
+mod once;
 mod program;
 mod spool;
 mod surroundings;
 mod target;
 mod told;
 
+pub(crate) use once::{Once, once};
+
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -25,6 +28,8 @@ use plop_core::{Attribute, Features, Meta};
 
 use crate::args::Settings;
 use crate::input::format_names;
+use end::Request;
+use program::Missing;
 use target::Target;
 
 /// Record where a Python program spends its time
@@ -34,6 +39,9 @@ use target::Target;
 /// recorded is saved whatever ends it. CPython 3.8 to 3.15 is sampled; other programs run as they
 /// would without plop.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "plop record [OPTIONS] [--] <COMMAND>...\n       plop record [OPTIONS] --recover <FOLDER>"
+)]
 #[command(after_help = "Examples:\n  \
     plop record -- python app.py                  into profiles/app.py-DATE-TIME.plop\n  \
     plop record -o run.svg -- python -m app       a drawn flame graph\n  \
@@ -97,7 +105,12 @@ pub(crate) struct Args {
     #[arg(long, hide = true, default_value = "")]
     deflect: String,
     /// The program and its arguments
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true, required_unless_present = "recover")]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required_unless_present = "recover"
+    )]
     command: Vec<OsString>,
 }
 
@@ -137,48 +150,63 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     if let Some(folder) = &args.recover {
         return end::recover(folder, &args, settings);
     }
-    let found = match program::find(&args.command[0]) {
-        Ok(found) => found,
-        Err(missing) => {
-            eprintln!("plop: {}", missing.why);
-            return Ok(ExitCode::from(missing.code));
-        }
+    let preload = match look(&args, settings) {
+        Ok(preload) => preload,
+        Err(missing) => return Ok(not_started(&missing)),
     };
     let target = Target::settle(&args)?;
     target.check(&args)?;
-    let obstacle = program::obstacle(&found);
-    if let Some(obstacle) = &obstacle {
-        let name = args.command[0].to_string_lossy();
-        let rest = if obstacle.preload { "; what it starts is" } else { "" };
+    if args.exec {
+        return launch::become_it(&args, &target, preload);
+    }
+    let about = about(&args, &target);
+    let request = Request {
+        target,
+        about,
+        strict: args.strict,
+        show: args.show,
+        json: args.json,
+    };
+    let (target, about) = (&request.target, &request.about);
+    match launch::run(&args, target, about, preload, Stdio::inherit())? {
+        Ok(ran) => end::end(ran.spool, &request, ran.finished.status, settings),
+        Err(missing) => Ok(not_started(&missing)),
+    }
+}
+
+/// Looks at the program; whether the agent is to be named in its environment.
+fn look(args: &Args, settings: &Settings) -> Result<bool, Missing> {
+    let found = program::find(&args.command[0])?;
+    let Some(obstacle) = program::obstacle(&found) else {
+        return Ok(true);
+    };
+    let name = args.command[0].to_string_lossy();
+    let rest = match obstacle.preload {
+        true => "; what it starts is",
+        false => "",
+    };
+    if !settings.quiet {
         eprintln!("plop: {name} is not sampled: {}{rest}", obstacle.why);
     }
-    let preload = obstacle.is_none_or(|obstacle| obstacle.preload);
-    match args.exec {
-        true => launch::become_it(&args, &target, preload),
-        false => {
-            let about = about(&args, &target);
-            let (spool, status) = launch::run(&args, &target, &about, preload)?;
-            let request = end::Request {
-                target,
-                about,
-                strict: args.strict,
-                show: args.show,
-                json: args.json,
-            };
-            end::end(spool, request, status, settings)
-        }
-    }
+    Ok(obstacle.preload)
+}
+
+fn not_started(missing: &Missing) -> ExitCode {
+    eprintln!("plop: {}", missing.why);
+    ExitCode::from(missing.code)
 }
 
 /// What is known before the program starts.
 fn about(args: &Args, target: &Target) -> Meta {
     let text = |text: &str| Attribute::Text(text.to_owned());
-    let labels = (args.label.iter())
-        .map(|(key, value)| (format!("{}{key}", finish::LABEL), text(value)));
+    let labels =
+        (args.label.iter()).map(|(key, value)| (format!("{}{key}", finish::LABEL), text(value)));
     let format = (finish::FORMAT.to_owned(), text(target.output.format.name));
     let per_process = (finish::PER_PROCESS.to_owned(), Attribute::Number(1));
     Meta {
-        command: (args.command.iter()).map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: (args.command.iter())
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
         host: surroundings::host(),
         build: surroundings::build(),
         extra: labels
@@ -206,14 +234,19 @@ fn recorded(args: &Args) -> Features {
         (args.mode == Mode::CpuWall, Features::VALUES),
         (args.timeline, Features::TIMES),
     ];
-    let more = sometimes.into_iter().filter(|(on, _)| *on).map(|(_, feature)| feature);
+    let more = sometimes
+        .into_iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, feature)| feature);
     always | more.collect()
 }
 
 /// A time: `30`, `30s`, `500ms`, `2m`.
 fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time such as 30s, 500ms or 2m, found `{text}`");
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let seconds = match unit {
         "ms" => 0.001,
@@ -245,18 +278,31 @@ impl Target {
     fn check(&self, args: &Args) -> Result<()> {
         let format = self.output.format;
         if args.exec && (format.name != "plop" || self.output.ending() != "plop") {
-            bail!("--exec: the program itself writes the file, as .plop; `plop convert` makes {} of it", self.output.ending());
+            bail!(
+                "--exec: the program itself writes the file, as .plop; `plop convert` makes {} of it",
+                self.output.ending()
+            );
         }
         if args.timeline && !format.keeps.contains(Features::TIMES) {
-            bail!("--timeline: {} has no room for the times of samples (choose -f speedscope)", format.name);
+            bail!(
+                "--timeline: {} has no room for the times of samples (choose -f speedscope)",
+                format.name
+            );
         }
-        let labels: usize = args.label.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
+        let labels: usize = args
+            .label
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + 2)
+            .sum();
         if labels > 3000 {
             bail!("--label: {labels} bytes of labels; 3,000 at most");
         }
         let lost = recorded(args) - format.keeps;
         if args.strict && !lost.is_empty() {
-            bail!("--strict: {} has no room for what is recorded: {lost}", format.name);
+            bail!(
+                "--strict: {} has no room for what is recorded: {lost}",
+                format.name
+            );
         }
         Ok(())
     }
@@ -272,7 +318,17 @@ mod tests {
         assert_eq!(time("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["", "s", "0", "-1", "1 s", "1d", "1e3", "..", "99999999999999h"] {
+        for wrong in [
+            "",
+            "s",
+            "0",
+            "-1",
+            "1 s",
+            "1d",
+            "1e3",
+            "..",
+            "99999999999999h",
+        ] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
     }

@@ -9,14 +9,20 @@ use crate::support::LIMIT;
 #[test]
 fn children_of_every_kind_of_fork_end_well() {
     let Some(native) = native() else { return };
-    for python in pythons() {
-        for (kind, in_children) in [
+    for (n, python) in pythons().iter().enumerate() {
+        for (k, (kind, in_children)) in [
             ("threads", 12),
             ("c", 3),
             ("raw", 0),
             ("vfork", 0),
             ("spawn", 0),
-        ] {
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if (n + k) % 2 != 0 && kind != "threads" {
+                continue;
+            }
             // Python itself warns of a fork among threads since 3.12.
             let words = format!("forks.py {kind} 3 0.06");
             let record = python
@@ -68,7 +74,7 @@ fn processes_of_multiprocessing_are_in_the_profile() {
     for (n, python) in pythons().iter().enumerate() {
         for (k, method) in ["fork", "spawn", "forkserver"].into_iter().enumerate() {
             // Each method with every third version, and all with 3.11.
-            if (n + k) % 3 != 0 && python.version != (3, 11) {
+            if (n + k) % 4 != 0 && python.version != (3, 11) {
                 continue;
             }
             let words = format!("processes.py {method} 0.15");
@@ -112,13 +118,8 @@ fn children_are_left_alone_where_that_is_asked() {
 #[test]
 fn commands_tell_the_same_as_without_plop() {
     for python in pythons() {
-        python
-            .record("commands.py")
-            .with("-r 1000")
-            .run_beside()
-            .fine()
-            .seen()
-            .is_sound();
+        let recorded = python.record("commands.py").run_beside().fine();
+        recorded.seen().is_sound();
     }
 }
 
@@ -154,12 +155,12 @@ fn a_daemon_that_closes_all_descriptors_leaves_its_profile() {
         assert_eq!(status, "0");
         let own = folder.path().join(format!("d-{pid}.plop"));
         let joined = folder.path().join("d.plop");
-        // Either it was alone when it ended, or somebody was still there to join it to the rest.
+        // Either it was alone when it ended, or somebody was still there to join it to the rest. What is
+        // there before the end lacks some.
         let found = wait_for(folder.path(), |_| {
             let files = [&own, &joined].into_iter().filter(|file| file.exists());
-            files
-                .map(|file| Seen::of_file(file))
-                .find(|seen| seen.cpu("in_daemon") > 0)
+            let mut seen = files.map(|file| Seen::of_file(file));
+            seen.find(|seen| seen.cpu("in_daemon") >= 36)
         });
         found.is_sound().expect_cpu("in_daemon", 0.6, 100.0);
         assert!(found.rows.iter().any(|row| row.pid.to_string() == pid));
@@ -185,39 +186,41 @@ fn wait_for<T>(path: &Path, found: impl Fn(&Path) -> Option<T>) -> T {
 /// However a program ends, its profile is there, and it ends as it would have.
 #[test]
 fn every_ending_keeps_the_profile_and_the_status() {
+    let endings = [
+        "return",
+        "exit:3",
+        "exit-in-thread",
+        "exception",
+        "_exit:4",
+        "handled:SIGTERM",
+        "handled:SIGINT",
+    ];
     for (n, python) in pythons().iter().enumerate() {
-        for (k, ending) in [
-            "return",
-            "exit:3",
-            "exit-in-thread",
-            "exception",
-            "_exit:4",
-            "abort",
-            "SIGTERM",
-            "SIGHUP",
-            "SIGINT",
-            "SIGQUIT",
-            "SIGUSR1",
-            "SIGALRM",
-            "handled:SIGTERM",
-            "handled:SIGINT",
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            if (n + k) % 3 != 0 && python.version != (3, 11) {
+        for (k, ending) in endings.into_iter().enumerate() {
+            if (n + k) % 4 != 0 && python.version != (3, 11) {
                 continue;
             }
             let words = format!("burn.py 0.3 {ending}");
             let recorded = python.record(&words).with("--mode cpu").run_beside();
-            // What dies of a signal has saved what it had in the second before, or in the whole time.
-            let seen = recorded.seen().is_sound();
-            assert!(
-                seen.cpu("burn") >= 15,
-                "{ending}: {} samples",
-                seen.cpu("burn")
-            );
+            recorded.seen().is_sound().expect_cpu("burn", 0.3, 100.0);
         }
+    }
+}
+
+/// Nothing runs in a process that a signal ends: what was saved in the second before is there.
+#[test]
+fn every_signal_keeps_the_profile_and_the_status() {
+    let signals = [
+        "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGALRM", "abort",
+    ];
+    for (n, ending) in signals.into_iter().enumerate() {
+        let Some(python) = pythons().get(n % pythons().len().max(1)) else {
+            return;
+        };
+        let words = format!("burn.py 1.4 {ending}");
+        let recorded = python.record(&words).with("--mode cpu").run_beside();
+        let samples = recorded.seen().is_sound().cpu("burn");
+        assert!(samples >= 15, "{ending}: {samples} samples of 1.4 s");
     }
 }
 
@@ -225,14 +228,14 @@ fn every_ending_keeps_the_profile_and_the_status() {
 #[test]
 fn sigkill_leaves_what_was_saved_before() {
     for python in [pythons().first(), python()].into_iter().flatten() {
-        let words = "burn.py 3 SIGKILL";
+        let words = "burn.py 2 SIGKILL";
         let recorded = python
             .record(words)
             .with("--mode cpu -q")
             .run()
             .ended(128 + 9);
         let samples = recorded.seen().is_sound().cpu("burn");
-        assert!(samples >= 100, "{samples} samples of 3 s");
+        assert!(samples >= 30, "{samples} samples of 2 s");
     }
 }
 
@@ -240,7 +243,7 @@ fn sigkill_leaves_what_was_saved_before() {
 #[test]
 fn ctrl_c_ends_the_program_and_keeps_the_profile() {
     for python in [pythons().first(), python()].into_iter().flatten() {
-        let mut underway = python.record("burn.py 0.3 wait").with("--mode cpu").start();
+        let mut underway = python.record("burn.py 1.4 wait").with("--mode cpu").start();
         underway.until_it_speaks();
         send("INT", -i64::from(underway.pid()));
         let recorded = underway.wait().ended(128 + 2);
@@ -287,11 +290,13 @@ fn a_program_that_was_stopped_goes_on() {
 /// A process with one thread must not look as if it had more.
 #[test]
 fn a_fork_warns_of_no_threads_that_are_not_the_programs() {
-    for python in pythons() {
-        for mode in ["cpu", "cpu+wall"] {
+    for (n, python) in pythons().iter().enumerate() {
+        // On both clocks there is a thread of ours for each, on one for the other.
+        for mode in ["cpu+wall", "cpu"].into_iter().take(1 + n % 2) {
             let record = python.record("fork_once.py").with("--mode").with(mode);
-            let recorded = record.run_beside().fine();
-            assert_eq!(recorded.stdout, "parent 0\n".repeat(5));
+            let recorded = record.with("-q").run().fine();
+            assert_eq!(recorded.stdout, "parent 0\n".repeat(3));
+            assert_eq!(recorded.stderr, "");
         }
     }
 }
@@ -325,7 +330,7 @@ fn programs_behind_shells_are_found() {
 #[test]
 fn a_moment_of_stress_at_twenty_thousand_samples_a_second() {
     for python in pythons() {
-        let recorded = python.record("stress.py 1.5").with("-r 20000").run().fine();
+        let recorded = python.record("stress.py 0.8").with("-r 20000").run().fine();
         let told = recorded.told();
         assert_eq!(told["failed"], 0, "Python {:?}: {told}", python.version);
         assert!(told["forks"].as_i64().unwrap() > 0);

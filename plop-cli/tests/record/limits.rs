@@ -11,9 +11,13 @@ use crate::support::{in_ci, skipped};
 #[test]
 fn a_program_with_little_address_space_runs() {
     let Some(native) = native() else { return };
-    for python in pythons() {
-        for megabytes in [60, 80, 100, 150, 250] {
-            let record = Record::of(python.program("burn.py 0.15")).with("-q");
+    let limits = [60, 80, 100, 150, 250];
+    for (n, python) in pythons().iter().enumerate() {
+        for (k, megabytes) in limits.into_iter().enumerate() {
+            if (n + k) % 3 != 0 && python.version != (3, 11) {
+                continue;
+            }
+            let record = Record::of(python.program("burn.py 0.15"));
             let words = format!("as={}", megabytes * 1024 * 1024);
             let recorded = record.limited(native, &words).run_beside();
             if megabytes >= 150 && recorded.status.success() {
@@ -214,7 +218,10 @@ fn a_full_disk_is_said_and_changes_no_status() {
             .with(mode);
         let plop = record.command();
         let mut command = unshared(script);
-        command.arg(plop.get_program()).args(plop.get_args());
+        (command.arg(plop.get_program()).args(plop.get_args())).envs(
+            plop.get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
+        );
         let ended = crate::support::ended(&mut command);
         assert_eq!(ended.stdout, "done\n", "{}", ended.stderr);
         let said = ended.stderr.to_lowercase();
@@ -277,6 +284,11 @@ fn a_setuid_binary_runs_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("setuid");
     std::fs::copy(&native.launcher, &path).unwrap();
+    if std::os::unix::fs::chown(&path, Some(65534), None).is_err() {
+        skipped("a binary that runs as somebody else, which needs root");
+        return;
+    }
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o4755)).unwrap();
     let mut program = vec![path.into()];
     program.extend(["nothing=1", "--", "echo", "here"].map(Into::into));

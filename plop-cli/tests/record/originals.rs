@@ -96,13 +96,18 @@ fn idle_threads_do_not_count_as_busy() {
 fn the_script_keeps_its_file_name() {
     for python in pythons() {
         let recorded = python.record("app/main.py").with("--mode cpu").run().fine();
-        let frames = recorded.seen().rows.iter().flat_map(|row| &row.frames);
-        let files: BTreeSet<&str> = frames.map(|frame| frame.file.as_str()).collect();
-        for name in ["app/main.py", "app/sibling.py"] {
+        for (function, name) in [
+            ("burn_here", "app/main.py"),
+            ("burn_there", "app/sibling.py"),
+        ] {
+            let frames = recorded.seen().rows.iter().flat_map(|row| &row.frames);
+            let files: BTreeSet<&str> = frames
+                .filter(|frame| frame.short() == function)
+                .map(|frame| frame.file.as_str())
+                .collect();
             let path = programs().join(name);
-            assert!(files.contains(path.to_str().unwrap()), "{name}: {files:?}");
+            assert_eq!(Vec::from_iter(files), [path.to_str().unwrap()]);
         }
-        assert!(!files.contains("<string>"), "{files:?}");
     }
 }
 
@@ -217,14 +222,14 @@ fn two_runs_in_one_second_leave_two_files() {
         .collect();
     names.sort();
     assert_eq!(names.len(), 3, "{names:?}");
-    // The original's name: burn-20261120-0831-58.plop.
+    // The original's name: burn.py-20261120-0831-58.plop.
     let shape = |name: &str| name.replace(|letter: char| letter.is_ascii_digit(), "0");
     let usual = names
         .iter()
-        .any(|name| shape(name) == "burn-00000000-0000-00.plop");
+        .any(|name| shape(name) == "burn.py-00000000-0000-00.plop");
     let all = names
         .iter()
-        .all(|name| name.starts_with("burn-") && name.ends_with(".plop"));
+        .all(|name| name.starts_with("burn.py-") && name.ends_with(".plop"));
     assert!(usual && all, "{names:?}");
 }
 
@@ -303,22 +308,19 @@ fn the_overhead_is_a_percentage_of_what_was_measured() {
     let seen = recorded.seen();
     let spent = ["own_cpu_ns", "handler_ns", "setup_ns"].map(|key| seen.counter(key));
     let cpu_ns = seen.profile.meta.cpu_ns.unwrap();
-    let percents: Vec<f64> = (recorded.stderr.split_whitespace())
-        .filter_map(|word| {
-            word.trim_matches(['(', ')', ','])
-                .strip_suffix('%')?
-                .parse()
-                .ok()
-        })
-        .collect();
-    let near = |part: i64| {
-        let expected = 100.0 * part as f64 / cpu_ns as f64;
-        percents
-            .iter()
-            .any(|told| (told - expected).abs() <= 0.1 + expected * 0.1)
-    };
-    let told = near(spent[0] + spent[1]) || near(spent.iter().sum());
-    assert!(told, "{spent:?} of {cpu_ns}: {}", recorded.stderr);
+    let words: Vec<&str> = recorded.stderr.split_whitespace().collect();
+    let sign = words
+        .iter()
+        .position(|word| *word == "%")
+        .expect("a percentage");
+    let told: f64 = words[sign - 1].parse().unwrap();
+    // What the kernel takes for a signal, some microseconds, is on the bill as well.
+    let least = 100.0 * spent.iter().sum::<i64>() as f64 / cpu_ns as f64;
+    let most = least + 100.0 * (seen.counter("signals") * 20_000) as f64 / cpu_ns as f64;
+    assert!(
+        least - 0.06 <= told && told <= most + 0.06,
+        "{told} %, not {least} to {most}"
+    );
     assert!(spent[0] > 0 && spent[1] > 0, "{spent:?}");
 }
 

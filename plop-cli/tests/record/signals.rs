@@ -7,23 +7,18 @@ use crate::harness::{Record, native, pythons};
 #[test]
 fn the_programs_own_sigprof_handler_gets_its_signals_and_no_others() {
     let Some(native) = native() else { return };
-    for python in pythons() {
-        for mode in ["cpu", "cpu+wall"] {
-            for kind in ["python", "c"] {
-                let words = format!("sigprof.py {kind} 0.4");
-                let record = python
-                    .record(&words)
-                    .with_native(native)
-                    .with("--mode")
-                    .with(mode);
-                let recorded = record.run().fine();
-                let told = recorded.told();
-                let seen = told["seen"].as_i64().unwrap();
-                // One that meets a pending one of ours is one with it, as any two signals are.
-                let due = format!("Python {:?} {mode} {kind}: {told}", python.version);
-                assert!((45..=50).contains(&seen) && told["before"] == 0, "{due}");
-                recorded.seen().is_sound().expect_cpu("burn", 0.4, 100.0);
-            }
+    for (n, python) in pythons().iter().enumerate() {
+        let mode = ["cpu", "cpu+wall"][n % 2];
+        for kind in ["python", "c"] {
+            let words = format!("sigprof.py {kind} 0.4");
+            let record = python.record(&words).with_native(native);
+            let recorded = record.with("--mode").with(mode).run().fine();
+            let told = recorded.told();
+            let seen = told["seen"].as_i64().unwrap();
+            // One that meets a pending one of ours is one with it, as any two signals are.
+            let due = format!("Python {:?} {mode} {kind}: {told}", python.version);
+            assert!((45..=50).contains(&seen) && told["before"] == 0, "{due}");
+            recorded.seen().is_sound().expect_cpu("burn", 0.4, 100.0);
         }
     }
 }
@@ -56,8 +51,9 @@ fn a_program_that_sets_sigprof_to_default_or_ignored_lives_and_is_sampled() {
     for python in pythons() {
         for (kind, after) in [("default", 0), ("ignore", 1)] {
             let words = format!("sigprof.py {kind} 0.3");
-            let recorded = python.record(&words).with("--mode cpu").run_beside().fine();
-            assert_eq!(recorded.told()["after"], after);
+            let recorded = python.record(&words).with("--mode cpu").run().fine();
+            let told = recorded.told();
+            assert_eq!([&told["before"], &told["after"]], [0, after]);
             recorded.seen().is_sound().expect_cpu("burn", 0.3, 100.0);
         }
     }
@@ -91,14 +87,18 @@ fn children_inherit_the_actions_that_the_program_chose() {
 #[test]
 fn a_real_fault_is_the_programs_own_affair() {
     let Some(native) = native() else { return };
-    for python in pythons() {
-        for (kind, says) in [
-            ("plain", ""),
-            ("chain", "the program's handler ran"),
-            ("faulthandler", "Fatal Python error: Segmentation fault"),
-            ("both", "the program's handler ran"),
-        ] {
-            let words = format!("sigsegv.py {kind} 0 0.15");
+    let kinds = [
+        ("plain", ""),
+        ("chain", "the program's handler ran"),
+        ("faulthandler", "Fatal Python error: Segmentation fault"),
+        ("both", "the program's handler ran"),
+    ];
+    for (n, python) in pythons().iter().enumerate() {
+        for (k, (kind, says)) in kinds.into_iter().enumerate() {
+            if (n + k) % 2 != 0 && python.version != (3, 11) {
+                continue;
+            }
+            let words = format!("sigsegv.py {kind} 0 0.1");
             let record = python.record(&words).with_native(native);
             let alone = crate::harness::bare(
                 &python.program(&words),
@@ -108,15 +108,17 @@ fn a_real_fault_is_the_programs_own_affair() {
             let due = format!("Python {:?} {kind}", python.version);
             assert_eq!(crate::harness::shown(alone.status), 128 + 11, "{due}");
             assert_eq!(recorded.stdout, alone.stdout, "{due}");
-            // Of faulthandler's text only the addresses of threads differ.
+            // Of faulthandler's text the addresses of threads differ, and the stack in C that it has since
+            // 3.14: that of a handler is on it, whoever passed the signal on.
             let lines = |text: &str| -> Vec<String> {
-                let lines = text.lines().filter(|line| !line.contains("hread 0x"));
+                let is_place =
+                    |line: &&str| line.contains("hread 0x") || line.contains("Binary file");
+                let lines = text.lines().filter(|line| !is_place(line));
                 lines.map(str::to_owned).collect()
             };
             assert_eq!(lines(&recorded.stderr), lines(&alone.stderr), "{due}");
             let said = format!("{}{}", recorded.stdout, recorded.stderr);
             assert!(said.contains(says), "{due}: {said}");
-            assert!(recorded.seen().cpu("burn") > 0, "{due}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::harness::{Place, Record, python, pythons};
 fn no_stack_is_impossible() {
     for python in pythons() {
         for rate in ["100", "10000"] {
-            let words = "oracle.py 0.3 2";
+            let words = "oracle.py 0.25 1";
             let recorded = python.record(words).with("-r").with(rate).run().fine();
             let seen = recorded.seen().is_sound();
             let mut checked = 0;
@@ -48,7 +48,7 @@ fn no_stack_is_impossible() {
 fn lines_are_those_of_tracebacks() {
     for python in pythons() {
         let recorded = python
-            .record("lines.py 1.5")
+            .record("lines.py 0.8")
             .with("--mode cpu -r 1000")
             .run()
             .fine();
@@ -137,7 +137,7 @@ fn elapsed_time_goes_to_where_threads_wait() {
     for python in pythons() {
         for mode in ["cpu+wall", "wall"] {
             let recorded = python
-                .record("wall.py 0.8")
+                .record("wall.py 0.6")
                 .with("--mode")
                 .with(mode)
                 .run()
@@ -193,10 +193,10 @@ fn states_tell_what_threads_do() {
             })
         };
         for (place, states) in [
-            ("nap", &["idle", "GIL"][..]),
-            ("poll", &["idle", "GIL"]),
-            ("hold_lock", &["idle", "GIL"]),
-            ("wait_for_lock", &["lock", "GIL"]),
+            ("nap", &["idle", "GIL", "runnable"][..]),
+            ("poll", &["idle", "GIL", "runnable"]),
+            ("hold_lock", &["idle", "GIL", "lock", "runnable"]),
+            ("wait_for_lock", &["lock", "GIL", "runnable"]),
             ("think_a_lot", &["on CPU", "GIL", "runnable"]),
         ] {
             let all = seen.wall(place);
@@ -228,7 +228,7 @@ fn states_tell_what_threads_do() {
 fn waiting_for_the_interpreter_is_told() {
     for python in pythons() {
         let recorded = python
-            .record("threads.py names 4 0.3")
+            .record("threads.py names 4 0.15")
             .with("-r 200")
             .run()
             .fine();
@@ -340,7 +340,8 @@ fn the_trigger_is_told() {
         let seen = recorded.seen();
         let trigger = seen.said("trigger");
         let due: &[&str] = match (mode, rate) {
-            ("wall", _) => &["wall"],
+            // A running thread is settled by its next CPU sample.
+            ("wall", _) => &["wall", "timer"],
             ("prof", _) => &["itimer"],
             (_, "100") => &["timer"],
             _ => &["perf", "timer"],

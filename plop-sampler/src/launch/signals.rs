@@ -91,7 +91,11 @@ extern "C" fn send_on(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_v
     let by_process = [libc::SI_USER, libc::SI_QUEUE, libc::SI_TKILL];
     // SAFETY: with SA_SIGINFO the kernel passes a valid `siginfo_t`, and with these codes `si_pid` is
     // there.
-    let from = unsafe { by_process.contains(&(*info).si_code).then(|| (*info).si_pid()) };
+    let from = unsafe {
+        by_process
+            .contains(&(*info).si_code)
+            .then(|| (*info).si_pid())
+    };
     let ours = match from {
         None => false,
         Some(pid) => pid == 0 || !KEYBOARD.contains(&signal),

@@ -17,8 +17,8 @@ def burn(seconds):
         pass
 
 
-burn(0.2)
-for _ in range(5):
+burn(0.1)
+for _ in range(3):
     child = os.fork()
     if child == 0:
         burn(0.05)

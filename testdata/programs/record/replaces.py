@@ -39,6 +39,9 @@ for name in ["os", "signal", "threading", "time", "builtins"]:
 sys.setswitchinterval(0.0001)
 __name__ = None
 __file__ = 7
-burn.__code__ = burn.__code__.replace(co_name="burnt", co_filename="")
+names = {"co_name": "burnt", "co_filename": ""}
+if hasattr(burn.__code__, "co_qualname"):
+    names["co_qualname"] = "burnt"
+burn.__code__ = burn.__code__.replace(**names)
 burn(seconds / 2)
 write("done\n")

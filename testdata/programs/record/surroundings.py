@@ -55,7 +55,6 @@ def look():
         "nice": os.nice(0),
         "affinity": sorted(os.sched_getaffinity(0)),
         "umask": os.umask(0o22),
-        "group": os.getpgrp() == os.getpid(),
         "oom": open("/proc/self/oom_score_adj").read(),
         "dumpable": os.stat("/proc/self").st_uid,
         "name": open("/proc/self/comm").read(),

@@ -17,7 +17,11 @@ pub(super) enum Kind {
 }
 
 /// The number of this processor in ELF files.
-const MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
+const MACHINE: u16 = if cfg!(target_arch = "aarch64") {
+    183
+} else {
+    62
+};
 
 /// Program header: the loader's name.
 const PT_INTERP: u32 = 3;
@@ -46,7 +50,11 @@ pub(super) fn kind(file: &File) -> Kind {
         if u32::from_le_bytes([header[0], header[1], header[2], header[3]]) == PT_INTERP {
             let mut name = vec![0; word(&header, 32).min(4096) as usize];
             let read = file.read_exact_at(&mut name, word(&header, 8));
-            name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+            name.truncate(
+                name.iter()
+                    .position(|byte| *byte == 0)
+                    .unwrap_or(name.len()),
+            );
             return match read {
                 Ok(()) => Kind::Dynamic(name),
                 Err(_) => Kind::Static,
@@ -90,7 +98,10 @@ mod tests {
     #[test]
     fn the_loader_of_a_program_is_found() {
         let musl = elf(PT_INTERP, b"/lib/ld-musl-x86_64.so.1\0");
-        assert_eq!(kind_of(&musl), Kind::Dynamic(b"/lib/ld-musl-x86_64.so.1".to_vec()));
+        assert_eq!(
+            kind_of(&musl),
+            Kind::Dynamic(b"/lib/ld-musl-x86_64.so.1".to_vec())
+        );
         assert_eq!(kind_of(&elf(1, b"")), Kind::Static);
         let mut small = musl.clone();
         small[4] = 1;

@@ -7,15 +7,15 @@ use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result};
-use plop_core::{Attribute, Meta, Profile};
+use plop_core::{Attribute, Meta, Notes, Profile};
 use plop_sampler::launch::{die_by, empty_signal_ns};
+use serde_json::Value;
 
+use super::Args;
 use super::finish::{self, Plan, Written};
-use super::launch::Ended;
-use super::spool::{Found, Spool};
+use super::spool::Spool;
 use super::target::Target;
 use super::told::{self, Account, counted};
-use super::Args;
 use crate::args::Settings;
 use crate::outcome;
 use crate::report;
@@ -29,38 +29,41 @@ pub(super) struct Request {
     pub(super) json: bool,
 }
 
-/// Ends a recording whose program has ended.
+/// What was saved of a recording.
+pub(super) struct Saved {
+    pub(super) account: Account,
+    pub(super) written: Vec<Written>,
+    /// The ids of processes that still run and will save what they have themselves.
+    running: Vec<i64>,
+    /// What could not be read.
+    notes: Notes,
+}
+
+/// Ends a recording whose program has ended, and gives its exit status as plop's own.
 pub(super) fn end(
     spool: Spool,
-    request: Request,
-    ended: Ended,
+    request: &Request,
+    status: ExitStatus,
     settings: &Settings,
 ) -> Result<ExitCode> {
-    let status = match ended {
-        Ended::NotStarted(code) => return Ok(ExitCode::from(code)),
-        Ended::Status(status) => status,
-    };
     if let Some(signal) = status.signal()
         && !settings.quiet
     {
-        eprintln!("plop: the program was killed by signal {signal}{}", signal_name(signal));
+        let name = signal_name(signal);
+        eprintln!("plop: the program was killed by signal {signal}{name}");
     }
-    let saved = save(spool, &request, Some(status), settings);
+    let saved = save(spool, request, settings)
+        .and_then(|saved| saved.tell(request, Some(status), settings))
+        .map_err(|error| outcome::failed(&error));
     if let Some(signal) = status.signal() {
-        if let Err(error) = saved {
-            outcome::failed(&error);
-        }
         let _ = std::io::stdout().flush();
         die_by(signal);
         return Ok(ExitCode::from(128u8.saturating_add(signal as u8)));
     }
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    match saved {
-        Ok(()) => Ok(ExitCode::from(code)),
-        Err(error) => match (outcome::failed(&error), code) {
-            (failed, 0) => Ok(failed),
-            (_, code) => Ok(ExitCode::from(code)),
-        },
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match (saved, code.unwrap_or(1)) {
+        (Err(failed), 0) => Ok(failed),
+        (_, code) => Ok(ExitCode::from(code)),
     }
 }
 
@@ -68,7 +71,10 @@ pub(super) fn end(
 pub(super) fn recover(folder: &Path, args: &Args, settings: &Settings) -> Result<ExitCode> {
     let cannot = || format!("cannot recover {}", folder.display());
     let (spool, about) = Spool::left(folder).with_context(cannot)?;
-    let file = spool.file().context("its name is not that of a recording").with_context(cannot)?;
+    let file = spool
+        .file()
+        .context("its name is not that of a recording")
+        .with_context(cannot)?;
     let format = about.extra.iter().find_map(|(key, value)| match value {
         Attribute::Text(name) if key == finish::FORMAT => Some(name.clone()),
         _ => None,
@@ -82,19 +88,23 @@ pub(super) fn recover(folder: &Path, args: &Args, settings: &Settings) -> Result
         show: args.show,
         json: args.json,
     };
-    save(spool, &request, None, settings)?;
+    save(spool, &request, settings)?.tell(&request, None, settings)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes profiles of what is in the folder, and removes it. Where that fails, the folder stays.
-fn save(
-    mut spool: Spool,
-    request: &Request,
-    status: Option<ExitStatus>,
-    settings: &Settings,
-) -> Result<()> {
-    let mut found = spool.close()?;
-    report::print_notes(&request.target.output.name(), &found.notes, settings);
+pub(super) fn save(mut spool: Spool, request: &Request, settings: &Settings) -> Result<Saved> {
+    let found = spool.close()?;
+    let name = request.target.output.name();
+    if found.recordings.is_empty()
+        && found.running.is_empty()
+        && let Err(error) = spool.probe()
+    {
+        spool.remove();
+        let lost = format!("cannot write {name}, and what was recorded is lost");
+        return Err(anyhow::Error::from(error).context(lost));
+    }
+    report::print_notes(&name, &found.notes, settings);
     let account = Account::of(&found.recordings, empty_signal_ns());
     let plan = Plan {
         about: &request.about,
@@ -102,7 +112,7 @@ fn save(
         fresh: request.target.fresh,
         strict: request.strict,
     };
-    let written = match finish::write(&mut found, &plan, settings) {
+    let written = match finish::write(found.recordings, &plan, settings) {
         Ok(written) => written,
         Err(error) => {
             spool.reopen();
@@ -112,68 +122,93 @@ fn save(
             )));
         }
     };
-    let unread = !found.notes.is_empty();
-    match unread {
+    match found.notes.is_empty() {
+        true => spool.remove(),
         // Something is in there that was not understood, and may be worth a look.
-        true => spool.reopen(),
-        false => spool.remove(),
+        false => spool.reopen(),
     }
-    if !settings.quiet {
-        tell(&account, &written, &found, request);
-    }
-    if request.show {
-        let mut out = std::io::stderr().lock();
-        for written in &written {
-            // Nobody is left to be told when it cannot be written.
-            let _ = told::show(&written.profile, &mut out);
-        }
-    }
-    if request.json {
-        let answer = account.json(&written, status, &found.running);
-        writeln!(std::io::stdout().lock(), "{answer}")?;
-    }
-    Ok(())
+    Ok(Saved {
+        account,
+        written,
+        running: found.running,
+        notes: found.notes,
+    })
 }
 
-fn tell(account: &Account, written: &[Written], found: &Found, request: &Request) {
-    for remark in account.remarks() {
-        eprintln!("plop: {remark}");
+impl Saved {
+    /// Says it, to people and to programs.
+    fn tell(
+        &self,
+        request: &Request,
+        status: Option<ExitStatus>,
+        settings: &Settings,
+    ) -> Result<()> {
+        if !settings.quiet {
+            for remark in self.account.remarks() {
+                eprintln!("plop: {remark}");
+            }
+            if !self.running.is_empty() {
+                eprintln!("plop: {}", self.still_running(&request.target));
+            }
+            eprintln!("plop: {}", self.line());
+        }
+        if request.show {
+            let mut out = std::io::stderr().lock();
+            for written in &self.written {
+                // Nobody is left to be told when it cannot be written.
+                let _ = told::show(&written.profile, &mut out);
+            }
+        }
+        if request.json {
+            let mut answer = self.account.json(&self.written, status, &self.running);
+            if let (Value::Array(read), Some(written)) = (
+                report::notes_json(&self.notes),
+                answer["notes"].as_array_mut(),
+            ) {
+                written.extend(read);
+            }
+            writeln!(std::io::stdout().lock(), "{answer}")?;
+        }
+        Ok(())
     }
-    let name = request.target.output.name();
-    if !found.running.is_empty() {
-        let out = finish::plop_beside(Path::new(&name), &request.target.output);
-        let example = match found.running[..] {
-            [pid] => pid.to_string(),
-            _ => "PID".to_owned(),
+
+    fn line(&self) -> String {
+        let Some(first) = self.written.first() else {
+            return self.nothing().into();
         };
+        let profiles: Vec<&Profile> = (self.written.iter()).map(|w| &w.profile).collect();
+        let others = match self.written.len() {
+            1 => String::new(),
+            count => format!(" and {}", counted(count as i64 - 1, "other")),
+        };
+        let file = first.file.display();
+        format!("{file}{others}: {}", self.account.line(&profiles))
+    }
+
+    /// Where processes that outlive the recording will save what they have.
+    fn still_running(&self, target: &Target) -> String {
+        let name = target.output.name();
+        let out = finish::plop_beside(Path::new(&name), &target.output);
         let out = out.display().to_string();
         let stem = out.strip_suffix(".plop").unwrap_or(&out);
-        let (processes, run) = match found.running.len() {
-            1 => ("1 process".to_owned(), "runs"),
-            count => (format!("{count} processes"), "run"),
-        };
-        eprintln!("plop: {processes} still {run} and will save to {stem}-{example}.plop");
+        match self.running[..] {
+            [pid] => format!("1 process still runs and will save to {stem}-{pid}.plop"),
+            _ => format!(
+                "{} still run and will save to {stem}-PID.plop",
+                counted(self.running.len() as i64, "process")
+            ),
+        }
     }
-    let Some(first) = written.first() else {
-        eprintln!("plop: {}", nothing(account, found));
-        return;
-    };
-    let profiles: Vec<&Profile> = written.iter().map(|written| &written.profile).collect();
-    let more = match written.len() {
-        1 => String::new(),
-        count => format!(" and {}", counted(count as i64 - 1, "other")),
-    };
-    eprintln!("plop: {}{more}: {}", first.file.display(), account.line(&profiles));
-}
 
-/// Why there is no file.
-fn nothing(account: &Account, found: &Found) -> &'static str {
-    if account.runtime || !found.running.is_empty() {
-        "no samples collected; program was too fast"
-    } else if account.refused.is_empty() {
-        "no samples collected; no Python was seen that can be sampled"
-    } else {
-        "no samples collected"
+    /// Why there is no file.
+    fn nothing(&self) -> &'static str {
+        if self.account.runtime || !self.running.is_empty() {
+            "no samples collected; program was too fast"
+        } else if self.account.refused.is_empty() {
+            "no samples collected; no Python was seen that can be sampled"
+        } else {
+            "no samples collected"
+        }
     }
 }
 

@@ -142,7 +142,10 @@ mod tests {
         assert_eq!(config.out.as_bytes(), "/srv/caf\u{e9}.plop".as_bytes());
         assert_eq!((config.root, config.rate), (42, 250));
         assert_eq!(config.mode, plop_agent::Mode::Cpu);
-        assert_eq!((config.delay_ns, config.duration_ns), (1_500_000_000, 30_000_000_000));
+        assert_eq!(
+            (config.delay_ns, config.duration_ns),
+            (1_500_000_000, 30_000_000_000)
+        );
         assert!(config.origin_ns > 0 && !config.children && config.timeline);
         assert_eq!(config.labels.as_bytes(), b"deploy=a=b; 50 %\n");
     }
@@ -150,10 +153,17 @@ mod tests {
     #[test]
     fn libraries_that_are_loaded_already_stay() {
         let list = |before: &str, unwanted: Option<&str>| {
-            preload(before.as_ref(), unwanted.map(OsStr::new), "/p/new.so".as_ref())
+            preload(
+                before.as_ref(),
+                unwanted.map(OsStr::new),
+                "/p/new.so".as_ref(),
+            )
         };
         assert_eq!(list("", None), "/p/new.so");
-        assert_eq!(list("libjemalloc.so /a/b.so", None), "libjemalloc.so:/a/b.so:/p/new.so");
+        assert_eq!(
+            list("libjemalloc.so /a/b.so", None),
+            "libjemalloc.so:/a/b.so:/p/new.so"
+        );
         assert_eq!(list("/p/new.so:x.so", None), "x.so:/p/new.so");
         assert_eq!(list("x.so:/p/old.so", Some("/p/old.so")), "x.so:/p/new.so");
         let outer = agent_of(b"rate=5;agent=/p/old.so;spool=/s").unwrap();

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use plop_core::{Attribute, Meta, Profile};
+use plop_convert::Format;
+use plop_core::{Attribute, Features, Meta, Profile};
 use plop_sampler::recording::{Recording, join};
 use serde_json::Value;
 
-use super::spool::Found;
 use crate::args::Settings;
 use crate::commands::convert;
 use crate::output::Output;
@@ -39,11 +39,10 @@ pub(super) struct Written {
 
 /// Writes one profile of all processes, or one for each. Nothing is written where there are no samples.
 pub(super) fn write(
-    found: &mut Found,
+    recordings: Vec<Recording>,
     plan: &Plan,
     settings: &Settings,
 ) -> Result<Vec<Written>> {
-    let recordings = std::mem::take(&mut found.recordings);
     let per_process = plan.about.extra.iter().any(|(key, _)| key == PER_PROCESS);
     let groups = match per_process {
         false => vec![(None, recordings)],
@@ -51,12 +50,22 @@ pub(super) fn write(
     };
     let mut written = Vec::new();
     for (pid, recordings) in groups {
-        if recordings.iter().all(|recording| recording.profile.samples.is_empty()) {
+        if recordings
+            .iter()
+            .all(|recording| recording.profile.samples.is_empty())
+        {
             continue;
         }
         let profile = described(join(recordings)?, plan.about);
-        let profile = as_drawn(profile, plan.output.format);
-        let file = plan.output.file.clone().context("a recording goes into a file")?;
+        let profile = as_drawn(
+            without_zeros(profile, plan.output.format),
+            plan.output.format,
+        );
+        let file = plan
+            .output
+            .file
+            .clone()
+            .context("a recording goes into a file")?;
         let file = match pid {
             Some(pid) => of_process(&file, plan.output, pid),
             None => file,
@@ -66,19 +75,30 @@ pub(super) fn write(
     Ok(written)
 }
 
+/// The profile for a format that holds one value only: without what has none of the default one, which
+/// would be there with a count of 0.
+fn without_zeros(profile: Profile, format: &Format) -> Profile {
+    let value = profile.default_value;
+    match format.keeps.contains(Features::VALUES) || profile.total(value) == 0 {
+        true => profile,
+        false => profile.retain(|sample| sample.values[value] != 0),
+    }
+}
+
 /// Writes a profile; beside a file that is there where the name was made up.
-fn write_one(
-    profile: Profile,
-    file: PathBuf,
-    plan: &Plan,
-    settings: &Settings,
-) -> Result<Written> {
+fn write_one(profile: Profile, file: PathBuf, plan: &Plan, settings: &Settings) -> Result<Written> {
     let strict = plan.strict.then(Vec::new);
     let profiles = [profile];
     for n in 1.. {
         let file = numbered(&file, plan.output, n);
         let output = plan.output.to_file(file.clone()).replacing(!plan.fresh);
-        match convert::write(&profiles, &output, strict.clone(), "plop.record/1", settings) {
+        match convert::write(
+            &profiles,
+            &output,
+            strict.clone(),
+            "plop.record/1",
+            settings,
+        ) {
             Err(error) if plan.fresh && is_taken(&error) => {}
             answer => {
                 let [profile] = profiles;
@@ -94,7 +114,9 @@ fn write_one(
 }
 
 fn is_taken(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|error| error.kind() == io::ErrorKind::AlreadyExists)
 }
 
@@ -142,7 +164,10 @@ fn parted(file: &Path, output: &Output) -> (OsString, String) {
         };
     };
     let plain = text.strip_suffix(".gz").unwrap_or(text);
-    let known = output.format.extension_of(plain).map_or(0, |ending| ending.len() + 1);
+    let known = output
+        .format
+        .extension_of(plain)
+        .map_or(0, |ending| ending.len() + 1);
     let (stem, _) = plain.split_at(plain.len() - known);
     (stem.into(), text[stem.len()..].to_owned())
 }

@@ -84,11 +84,15 @@ pub(super) fn obstacle(file: &Path) -> Option<Obstacle> {
     let opened = File::open(&file).ok()?;
     let cannot = |why, preload| Some(Obstacle { why, preload });
     match elf::kind(&opened) {
-        Kind::Static => cannot("it is linked statically, so that nothing can be loaded into it", true),
+        Kind::Static => cannot(
+            "it is linked statically, so that nothing can be loaded into it",
+            true,
+        ),
         Kind::Foreign => cannot("it is a program for another processor or word size", false),
-        Kind::Dynamic(loader) if loader.windows(7).any(|part| part == b"ld-musl") => {
-            cannot("it uses the C library musl, for which the sampler is not made", false)
-        }
+        Kind::Dynamic(loader) if loader.windows(7).any(|part| part == b"ld-musl") => cannot(
+            "it uses the C library musl, for which the sampler is not made",
+            false,
+        ),
         _ if gains_rights(&file) => cannot(
             "it runs with more rights than its user (setuid, setgid or file capabilities), so that the \
              system loads nothing into it",
@@ -101,8 +105,15 @@ pub(super) fn obstacle(file: &Path) -> Option<Obstacle> {
 /// The interpreter that a script names, where it is one. `env` is looked through.
 fn interpreter(script: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
-    File::open(script).ok()?.take(256).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    File::open(script)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut head)
+        .ok()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let mut words = (line.split(|byte| byte.is_ascii_whitespace())).filter(|word| !word.is_empty());
     let first = Path::new(OsStr::from_bytes(words.next()?));
     if first.file_name() != Some("env".as_ref()) {
@@ -155,7 +166,10 @@ pub(super) fn name(words: &[OsString]) -> OsString {
 
 fn is_python(name: &OsStr) -> bool {
     let version = name.as_bytes().strip_prefix(b"python");
-    version.is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_digit() || b".tdm".contains(byte)))
+    version.is_some_and(|rest| {
+        rest.iter()
+            .all(|byte| byte.is_ascii_digit() || b".tdm".contains(byte))
+    })
 }
 
 /// The script or module among the arguments of a Python interpreter.
@@ -249,7 +263,10 @@ mod tests {
         assert!(obstacle(&fixed).is_none(), "too short to be a program");
         let nested = script("nested", &format!("#!{}\n", plain.display()));
         assert!(obstacle(&nested).is_none());
-        let endless = script("endless", &format!("#!{}/endless\n", folder.path().display()));
+        let endless = script(
+            "endless",
+            &format!("#!{}/endless\n", folder.path().display()),
+        );
         assert!(obstacle(&endless).is_none());
     }
 }

@@ -53,7 +53,10 @@ impl Spool {
         let mut prefix = std::ffi::OsString::from(".");
         prefix.push(name);
         prefix.push(MARK);
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?.keep();
+        let folder = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(parent)?
+            .keep();
         if geteuid().is_root() {
             // The program may become another user: anybody may add files here, nobody see or remove
             // those of others.
@@ -79,7 +82,11 @@ impl Spool {
     pub(super) fn left(folder: &Path) -> Result<(Spool, Meta)> {
         let bytes = fs::read(folder.join(ABOUT)).context("it is no folder of a recording")?;
         let loaded = plop_convert::read(&bytes, find("plop"), &ReadOptions::default())?;
-        let about = loaded.profiles.into_iter().next().context("it tells nothing")?;
+        let about = loaded
+            .profiles
+            .into_iter()
+            .next()
+            .context("it tells nothing")?;
         let folder = folder.canonicalize()?;
         Ok((Spool { folder }, about.meta))
     }
@@ -88,7 +95,9 @@ impl Spool {
     pub(super) fn file(&self) -> Option<PathBuf> {
         let name = self.folder.file_name()?.as_bytes();
         let name = name.strip_prefix(b".")?;
-        let end = name.windows(MARK.len()).rposition(|part| part == MARK.as_bytes())?;
+        let end = name
+            .windows(MARK.len())
+            .rposition(|part| part == MARK.as_bytes())?;
         let name = std::ffi::OsStr::from_bytes(&name[..end]);
         Some(self.folder.with_file_name(name))
     }
@@ -115,12 +124,25 @@ impl Spool {
 
     /// Gives a closed folder its name back, for the processes that go on and for a second attempt.
     pub(super) fn reopen(&mut self) {
-        if let Some(open) = self.folder.to_str().and_then(|name| name.strip_suffix(".closed")) {
+        if let Some(open) = self
+            .folder
+            .to_str()
+            .and_then(|name| name.strip_suffix(".closed"))
+        {
             let open = PathBuf::from(open);
             if fs::rename(&self.folder, &open).is_ok() {
                 self.folder = open;
             }
         }
+    }
+
+    /// Whether something can still be written here. What processes recorded is not here where it could not,
+    /// and they had nowhere to say so.
+    pub(super) fn probe(&self) -> std::io::Result<()> {
+        let file = self.folder.join("probe");
+        let written = fs::write(&file, [0; 4096]);
+        let _ = fs::remove_file(file);
+        written
     }
 
     /// Removes the folder with all that is in it.
@@ -158,7 +180,10 @@ impl Spool {
 /// Reads an image. Anybody may have put the file there.
 fn image(file: &Path) -> Result<Recording> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(file)?;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(file)?;
     if !opened.metadata()?.is_file() {
         bail!("it is no file");
     }
@@ -170,7 +195,8 @@ fn image(file: &Path) -> Result<Recording> {
 /// Whether a process still runs that has not come to the end of its recording.
 fn goes_on(recording: &Recording) -> bool {
     let process = &recording.process;
-    !process.finished && process.pid > 0 && is_running(process.pid)
+    let samples = !process.finished && process.refused.is_empty();
+    samples && process.pid > 0 && is_running(process.pid)
 }
 
 fn is_running(pid: i64) -> bool {

@@ -21,7 +21,10 @@ pub(super) fn host() -> Attributes {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let numbers: Vec<&str> = load.split(' ').take(3).collect();
     if numbers.len() == 3 && numbers.iter().all(|number| number.parse::<f64>().is_ok()) {
-        host.push(("load".to_owned(), Attribute::Json(format!("[{}]", numbers.join(",")))));
+        host.push((
+            "load".to_owned(),
+            Attribute::Json(format!("[{}]", numbers.join(","))),
+        ));
     }
     host
 }
@@ -49,7 +52,9 @@ fn checked_out(folder: &Path) -> Option<String> {
     places.iter().flatten().find_map(|place| {
         let packed = || {
             let packed = fs::read_to_string(place.join("packed-refs")).ok()?;
-            let found = packed.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix(' '));
+            let found = packed
+                .lines()
+                .find_map(|line| line.strip_suffix(name)?.strip_suffix(' '));
             found.map(str::to_owned)
         };
         let commit = line(&place.join(name)).or_else(packed);
@@ -68,7 +73,9 @@ fn repository(folder: &Path) -> Option<PathBuf> {
 
 /// The first line of a small file.
 fn line(file: &Path) -> Option<String> {
-    let small = file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() < 4096);
+    let small = file
+        .metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.len() < 4096);
     let text = small.then(|| fs::read_to_string(file).ok())??;
     text.lines().next().map(str::to_owned)
 }
@@ -106,8 +113,14 @@ mod tests {
         let found = Some(COMMIT.to_owned());
         let loose = (".git/refs/heads/main", text(COMMIT));
         assert_eq!(commit_of(&[branch(), loose, ("a/b", text(""))], "a"), found);
-        let packed = format!("# pack-refs\n{0} refs/heads/old\n{COMMIT} refs/heads/main\n", "f".repeat(40));
-        assert_eq!(commit_of(&[branch(), (".git/packed-refs", packed)], ""), found);
+        let packed = format!(
+            "# pack-refs\n{0} refs/heads/old\n{COMMIT} refs/heads/main\n",
+            "f".repeat(40)
+        );
+        assert_eq!(
+            commit_of(&[branch(), (".git/packed-refs", packed)], ""),
+            found
+        );
         assert_eq!(commit_of(&[(".git/HEAD", text(COMMIT))], ""), found);
         let tree = [
             ("work/.git", text("gitdir: ../.git/worktrees/work")),

@@ -50,9 +50,15 @@ impl Target {
             Some(folder) => {
                 std::fs::create_dir_all(&folder)
                     .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-                let name = made_up(program::name(&args.command), &Zoned::now(), &output.ending());
+                let name = made_up(
+                    program::name(&args.command),
+                    &Zoned::now(),
+                    &output.ending(),
+                );
                 let file = folder.join(name);
-                let free = (1..).map(|n| numbered(&file, &output, n)).find(|file| is_free(file));
+                let free = (1..)
+                    .map(|n| numbered(&file, &output, n))
+                    .find(|file| is_free(file));
                 output.to_file(free.unwrap_or(file))
             }
         };
@@ -84,9 +90,15 @@ impl Target {
 
 /// The absolute path beside which things can be put; for what is no file a path among temporary ones.
 fn absolute(output: &Output) -> Result<PathBuf> {
-    let file = output.file.as_ref().context("a recording goes into a file")?;
+    let file = output
+        .file
+        .as_ref()
+        .context("a recording goes into a file")?;
     let cannot = || format!("cannot write {}", file.display());
-    let name = file.file_name().context("it has no name").with_context(cannot)?;
+    let name = file
+        .file_name()
+        .context("it has no name")
+        .with_context(cannot)?;
     if is_special(file) {
         return Ok(std::env::temp_dir().canonicalize()?.join(name));
     }
@@ -95,7 +107,11 @@ fn absolute(output: &Output) -> Result<PathBuf> {
         _ => Path::new("."),
     };
     if !parent.is_dir() {
-        bail!("cannot write {}: there is no folder {}", file.display(), parent.display());
+        bail!(
+            "cannot write {}: there is no folder {}",
+            file.display(),
+            parent.display()
+        );
     }
     Ok(parent.canonicalize().with_context(cannot)?.join(name))
 }

@@ -47,7 +47,10 @@ impl Account {
                 pids.push(process.pid);
             }
             account.counters.add(&process.counters);
-            let trigger = (process.trigger.clone(), process.trigger_why.clone());
+            let mut trigger = (process.trigger.clone(), process.trigger_why.clone());
+            if is_asked_for(&process.mode, &process.trigger) {
+                trigger.1.clear();
+            }
             if !trigger.0.is_empty() && !account.triggers.contains(&trigger) {
                 account.triggers.push(trigger);
             }
@@ -132,15 +135,11 @@ impl Account {
             };
         }
         let threads: usize = profiles.iter().map(|profile| profile.thread_count()).sum();
-        let processes = self.processes as i64;
         let _ = write!(
             line,
             ", {}, {}, {} dropped; overhead {}",
             counted(threads as i64, "thread"),
-            match processes {
-                1 => "1 process".to_owned(),
-                count => format!("{} processes", number(count)),
-            },
+            counted(self.processes as i64, "process"),
             number(self.counters.dropped),
             match self.overhead() {
                 Some(share) => format!("{:.1} %", share * 100.0),
@@ -170,10 +169,10 @@ impl Account {
         for (name, count) in self.counters.iter() {
             counters.insert(name.into(), count.into());
         }
-        let triggers = (self.triggers.iter())
-            .map(|(trigger, why)| json!({"trigger": trigger, "why": why}));
-        let refused = (self.refused.iter())
-            .map(|(why, count)| json!({"why": why, "processes": count}));
+        let triggers =
+            (self.triggers.iter()).map(|(trigger, why)| json!({"trigger": trigger, "why": why}));
+        let refused =
+            (self.refused.iter()).map(|(why, count)| json!({"why": why, "processes": count}));
         json!({
             "schema": "plop.record/1",
             "outputs": written.iter().map(|w| w.answer["output"].clone()).collect::<Vec<_>>(),
@@ -198,11 +197,20 @@ impl Account {
     }
 }
 
-/// `1 thread`, `3 threads`.
+/// Whether a mode has no other trigger, so that there is nothing to explain.
+fn is_asked_for(mode: &str, trigger: &str) -> bool {
+    matches!(
+        (mode, trigger),
+        ("wall", "wall") | ("prof" | "virtual" | "real", "itimer")
+    )
+}
+
+/// `1 thread`, `3 threads`, `3 processes`.
 pub(super) fn counted(count: i64, word: &str) -> String {
+    let plural = if word.ends_with('s') { "es" } else { "s" };
     match count {
         1 => format!("1 {word}"),
-        count => format!("{} {word}s", number(count)),
+        count => format!("{} {word}{plural}", number(count)),
     }
 }
 
@@ -223,12 +231,18 @@ pub(super) fn show(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     let measures = profile.by_function(value);
-    let mut rows: Vec<_> = profile.functions.iter().zip(&measures).collect();
+    let mut rows: Vec<_> = (profile.functions.iter().zip(&measures))
+        .filter(|(_, measure)| measure.total != 0)
+        .collect();
     rows.sort_by_key(|((id, _), measure)| {
         (std::cmp::Reverse((measure.own, measure.total)), id.index())
     });
     let percent = |part: i64| part as f64 / total as f64 * 100.0;
-    writeln!(out, "{:>7} {:>7}  {}", "self", "total", profile.values[value].kind)?;
+    writeln!(
+        out,
+        "{:>7} {:>7}  {}",
+        "self", "total", profile.values[value].kind
+    )?;
     for ((_, function), measure) in rows.into_iter().take(SHOWN) {
         let name = escape(profile.strings.get(function.name));
         let file = escape(profile.strings.get(function.file));
