@@ -8,6 +8,7 @@ mod dispositions;
 mod environment;
 mod exec;
 mod forks;
+mod memory;
 mod threads;
 
 use core::ffi::{c_char, c_int, c_void};

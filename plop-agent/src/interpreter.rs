@@ -162,8 +162,9 @@ impl Interpreter {
     pub(crate) fn current(&self, memory: &impl Memory) -> u64 {
         let layout = &self.layout;
         // Before 3.12 the key of the thread tells the first interpreter's state, and the runtime knows
-        // which one runs.
+        // which one runs; that may be another thread's, which may go while it is looked at.
         if layout.runtime.tstate_current >= 0
+            && self.has_several(memory)
             && let Some(thread_self) = self.thread_self
         {
             let running = memory.pointer(
@@ -180,6 +181,15 @@ impl Interpreter {
         }
         // SAFETY: it needs no lock and no interpreter; `warm_up` has had its symbols bound.
         self.current.map_or(0, |current| unsafe { current() })
+    }
+
+    /// Whether there are sub-interpreters.
+    fn has_several(&self, memory: &impl Memory) -> bool {
+        let next =
+            |interp: u64| memory.pointer(interp.wrapping_add(self.layout.interp.next as u64));
+        self.interpreters(memory)
+            .and_then(next)
+            .is_some_and(|next| next != 0)
     }
 
     /// Whether the interpreter has come so far that it has a thread, which is then so for good. Asking

@@ -143,7 +143,7 @@ fn lock() -> Option<Held> {
 /// Called on a thread of libc's, in no handler.
 pub(crate) fn start(config: &Config, refused: &'static str) -> Result<(), &'static str> {
     let held = lock().ok_or("the sampler is busy")?;
-    if is_recording() {
+    if is_under_way() {
         return Err("the sampler runs already");
     }
     // SAFETY: the lock is held.
@@ -187,6 +187,9 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
         .begin(config.origin_ns, period, config.timeline)
     {
         return Err("there is no memory");
+    }
+    for (_, slot) in slots::all() {
+        slots::begin_again(slot);
     }
     recording.state.ticks_are_wall = matches!(mode, Mode::Wall | Mode::Real);
     handler::ELAPSED.store(mode == Mode::Real, Relaxed);
@@ -466,6 +469,11 @@ pub(crate) fn stop() -> Result<(), &'static str> {
     let mask = sys::block(sys::bit(trigger::signal(mode)));
     sys::swallow(sys::bit(trigger::signal(mode)));
     sys::set_mask(mask);
+    if let Some(_held) = lock() {
+        // SAFETY: the lock is held.
+        let recording = unsafe { RECORDING.get() };
+        recording.threads.retire_all(&mut recording.state);
+    }
     for signal in [
         trigger::signal(mode),
         signals::SIGPROF,

@@ -286,25 +286,29 @@ fn make() -> Option<(usize, &'static Slot)> {
 
 /// Sets a claimed slot up for a thread.
 pub(crate) fn prepare(slot: &Slot, tid: i32) {
-    for word in [
-        &slot.clock,
-        &slot.visited,
-        &slot.pending_ns,
-        &slot.carry_ns,
-        &slot.tstate,
-    ] {
-        word.store(0, Relaxed);
-    }
-    slot.node.store(0, Relaxed);
-    slot.ran.store(0, Relaxed);
+    begin_again(slot);
+    slot.tstate.store(0, Relaxed);
     slot.masked.store(0, Relaxed);
-    slot.skip.store(0, Relaxed);
-    slot.skipped.store(0, Relaxed);
-    slot.doing.store(u32::MAX, Relaxed);
-    slot.thread.store(0, Relaxed);
     slot.random
         .store((tid as u32).wrapping_mul(2_654_435_761) | 1, Relaxed);
     slot.tid.store(tid, Release);
+}
+
+/// Forgets what a slot's thread was last seen to do.
+pub(crate) fn begin_again(slot: &Slot) {
+    for word in [&slot.clock, &slot.visited, &slot.pending_ns, &slot.carry_ns] {
+        word.store(0, Relaxed);
+    }
+    for word in [
+        &slot.node,
+        &slot.ran,
+        &slot.skip,
+        &slot.skipped,
+        &slot.thread,
+    ] {
+        word.store(0, Relaxed);
+    }
+    slot.doing.store(u32::MAX, Relaxed);
 }
 
 /// Says that a slot has something unread.

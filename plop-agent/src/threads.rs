@@ -193,6 +193,16 @@ impl Threads {
         rows.free();
     }
 
+    /// Takes all threads' slots from them, for good.
+    pub(crate) fn retire_all(&mut self, state: &mut State) {
+        for (_, slot) in slots::all() {
+            retire(slot);
+        }
+        state.advance();
+        state.drain();
+        self.bury(state);
+    }
+
     /// Frees the slots of threads that are gone, once all they recorded has been read.
     fn bury(&mut self, state: &mut State) {
         for (_, slot) in slots::all() {
@@ -328,8 +338,9 @@ pub(crate) fn settle(slot: &Slot, state: &mut State) {
 /// The name of a thread, as Python or else the kernel knows it.
 pub(crate) fn name_of(tid: i32) -> Text<128> {
     // Each look-up goes through the list of threads, so that of very many threads only those get their
-    // name that live until all are asked for together.
-    if slots::made() < 64
+    // name that live until all are asked for together. At the process's end the interpreter has gone.
+    if sys::gettid() == OWN.load(Relaxed)
+        && slots::made() < 64
         && let Some(interpreter) = interpreter::running()
         && let Some(name) = names::of(interpreter, tid)
     {

@@ -88,10 +88,13 @@ pub(crate) struct Settings {
 impl Global {
     /// Looks at the world once, and sets up the threads.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(self.jobs)
-            .build_global()
-            .context("cannot start threads")?;
+        // Without a number the threads are started when there is work for them.
+        if self.jobs > 0 {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(self.jobs)
+                .build_global()
+                .context("cannot start threads")?;
+        }
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Ok(Settings {

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Ten bytes in the environment that become the new process's own id, in decimal, with zeros before
 /// it: only the process itself can know it before it becomes the program.
@@ -51,6 +51,32 @@ pub struct Finished {
     pub status: ExitStatus,
     /// The CPU time of it and of those of its children that it has waited for.
     pub cpu: Duration,
+}
+
+/// Waits for a program's end for at most a time; whether it has ended. Its status is still there for
+/// [`wait`].
+///
+/// # Errors
+/// Those of the operating system.
+pub fn ends_within(child: &Child, time: Duration) -> io::Result<bool> {
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let began = Instant::now();
+    loop {
+        let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = libc::WEXITED | libc::WNOWAIT | libc::WNOHANG;
+        until_not_interrupted(|| {
+            // SAFETY: the kernel writes to `info`, which lives.
+            unsafe { libc::waitid(libc::P_PID, child.id(), info.as_mut_ptr(), options) }
+        })?;
+        // SAFETY: zeroes are a valid `siginfo_t`, which has a process's id if the child has ended.
+        if unsafe { info.assume_init().si_pid() } != 0 {
+            return Ok(true);
+        }
+        let Some(left) = time.checked_sub(began.elapsed()) else {
+            return Ok(false);
+        };
+        std::thread::sleep(left.min(LOOK_EVERY));
+    }
 }
 
 /// Waits for a program's end. No signal is sent on any more by the time its id is free for another

@@ -168,11 +168,21 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         json: args.json,
     };
     let (target, about) = (&request.target, &request.about);
-    match launch::run(&args, target, about, preload, Stdio::inherit())? {
-        Ok(ran) => end::end(ran.spool, &request, ran.finished.status, settings),
-        Err(missing) => Ok(not_started(&missing)),
+    let started = match launch::start(&args, target, about, preload, Stdio::inherit())? {
+        Ok(started) => started,
+        Err(missing) => return Ok(not_started(&missing)),
+    };
+    if let Some(duration) = args.duration
+        && !started.ends_within(args.delay.unwrap_or_default() + duration + GRACE)?
+    {
+        return end::before_the_program(started, &request, settings);
     }
+    let ran = started.wait()?;
+    end::end(ran.spool, &request, ran.finished.status, settings)
 }
+
+/// How long processes may take to save when the time of `--duration` is over.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Looks at the program; whether the agent is to be named in its environment.
 fn look(args: &Args, settings: &Settings) -> Result<bool, Missing> {

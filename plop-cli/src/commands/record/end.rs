@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::Args;
 use super::finish::{self, Plan, Written};
+use super::launch::Started;
 use super::spool::Spool;
 use super::target::Target;
 use super::told::{self, Account, counted};
@@ -55,6 +56,24 @@ pub(super) fn end(
     let saved = save(spool, request, settings)
         .and_then(|saved| saved.tell(request, Some(status), settings))
         .map_err(|error| outcome::failed(&error));
+    pass_on(status, saved)
+}
+
+/// Ends a recording whose time is over while its program runs on, and waits for the program.
+pub(super) fn before_the_program(
+    started: Started,
+    request: &Request,
+    settings: &Settings,
+) -> Result<ExitCode> {
+    let saved = save(started.spool.clone(), request, settings)
+        .and_then(|saved| saved.tell(request, None, settings))
+        .map_err(|error| outcome::failed(&error));
+    let status = started.wait()?.finished.status;
+    pass_on(status, saved)
+}
+
+/// Gives a program's status as plop's own; that of a failure only where the program had none.
+fn pass_on(status: ExitStatus, saved: Result<(), ExitCode>) -> Result<ExitCode> {
     if let Some(signal) = status.signal() {
         let _ = std::io::stdout().flush();
         die_by(signal);

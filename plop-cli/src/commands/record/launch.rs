@@ -4,12 +4,12 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use plop_core::Meta;
-use plop_sampler::launch::{Finished, Forwarding, OWN_PID, spawn, wait};
+use plop_sampler::launch::{Finished, Forwarding, OWN_PID, ends_within, spawn, wait};
 
 use super::Args;
 use super::environment::Orders;
@@ -30,6 +30,14 @@ pub(super) struct Ran {
     pub(super) wall: Duration,
 }
 
+/// A program that runs, being recorded.
+pub(super) struct Started {
+    pub(super) spool: Spool,
+    child: Child,
+    forwarding: &'static Forwarding,
+    began: Instant,
+}
+
 /// Runs the program to its end. The inner error is why it could not be started.
 pub(super) fn run(
     args: &Args,
@@ -38,6 +46,20 @@ pub(super) fn run(
     preload: bool,
     stdout: Stdio,
 ) -> Result<Result<Ran, Missing>> {
+    match start(args, target, about, preload, stdout)? {
+        Ok(started) => Ok(Ok(started.wait()?)),
+        Err(missing) => Ok(Err(missing)),
+    }
+}
+
+/// Starts the program. The inner error is why that was not possible.
+pub(super) fn start(
+    args: &Args,
+    target: &Target,
+    about: &Meta,
+    preload: bool,
+    stdout: Stdio,
+) -> Result<Result<Started, Missing>> {
     let cannot = || format!("cannot write {}", target.output.name());
     let spool = Spool::beside(&target.file).with_context(cannot)?;
     let described = spool.describe(about).with_context(cannot);
@@ -45,7 +67,7 @@ pub(super) fn run(
         .and_then(|()| environment(args, target, Some(&spool), OWN_PID.into(), preload))
         .inspect_err(|_| spool.remove())?;
     // Never put back: what interrupts the program must not interrupt saving either.
-    let forwarding = Box::leak(Box::new(Forwarding::begin()));
+    let forwarding: &Forwarding = Box::leak(Box::new(Forwarding::begin()));
     let began = Instant::now();
     let child = match spawn(&args.command, environment, stdout) {
         Ok(child) => child,
@@ -55,12 +77,31 @@ pub(super) fn run(
         }
     };
     forwarding.to(child.id());
-    let finished = wait(child, forwarding).context("cannot wait for the program")?;
-    Ok(Ok(Ran {
+    Ok(Ok(Started {
         spool,
-        finished,
-        wall: began.elapsed(),
+        child,
+        forwarding,
+        began,
     }))
+}
+
+impl Started {
+    /// Waits for the program's end, but no longer than until so much time has passed since it was
+    /// started: whether it has ended.
+    pub(super) fn ends_within(&self, time: Duration) -> Result<bool> {
+        let left = time.saturating_sub(self.began.elapsed());
+        ends_within(&self.child, left).context("cannot wait for the program")
+    }
+
+    /// Waits for the program's end.
+    pub(super) fn wait(self) -> Result<Ran> {
+        let finished = wait(self.child, self.forwarding).context("cannot wait for the program")?;
+        Ok(Ran {
+            spool: self.spool,
+            finished,
+            wall: self.began.elapsed(),
+        })
+    }
 }
 
 fn missing(args: &Args, error: &io::Error) -> Missing {

@@ -30,6 +30,7 @@ const LARGEST: u64 = 1 << 30;
 /// How long processes that outlive the program are waited for: workers that are told to go need a moment.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+#[derive(Clone)]
 pub(super) struct Spool {
     pub(super) folder: PathBuf,
 }
