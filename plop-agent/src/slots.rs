@@ -78,6 +78,8 @@ pub(crate) struct Slot {
     pub(crate) seen: AtomicU32,
     /// Its CPU clock when it was looked at last.
     pub(crate) clock: AtomicU64,
+    /// The same, also where it ran on.
+    pub(crate) ran_until: AtomicU64,
     /// When it was looked at last.
     pub(crate) visited: AtomicU64,
     /// The stack, and the state, that were seen then.
@@ -296,7 +298,13 @@ pub(crate) fn prepare(slot: &Slot, tid: i32) {
 
 /// Forgets what a slot's thread was last seen to do.
 pub(crate) fn begin_again(slot: &Slot) {
-    for word in [&slot.clock, &slot.visited, &slot.pending_ns, &slot.carry_ns] {
+    for word in [
+        &slot.clock,
+        &slot.ran_until,
+        &slot.visited,
+        &slot.pending_ns,
+        &slot.carry_ns,
+    ] {
         word.store(0, Relaxed);
     }
     for word in [

@@ -429,6 +429,7 @@ fn look_at(
     let Some(clock) = sys::clock(sys::cpu_clock_of(tid)) else {
         return;
     };
+    let ran = clock.saturating_sub(slot.ran_until.swap(clock, Relaxed));
     let doing = slot.doing.load(Relaxed);
     let node = slot.node.load(Relaxed);
     if clock == slot.clock.load(Relaxed) && node != 0 && doing != u32::MAX {
@@ -486,7 +487,11 @@ fn look_at(
             slot.pending_ns.fetch_add(elapsed, Relaxed);
             return;
         }
-        let doing = doing_of(interpreter, tid);
+        let doing = match doing_of(interpreter, tid) {
+            // One that has run all the while stands still because this thread took its processor.
+            RUNNABLE if ran * 2 >= elapsed => ON_CPU,
+            doing => doing,
+        };
         if sys::clock(sys::cpu_clock_of(tid)) == Some(after) {
             slot.clock.store(after, Relaxed);
             put(&walked, doing);

@@ -306,6 +306,21 @@ impl Underway {
         }
     }
 
+    /// Waits until the profile is there, which must be while the program runs.
+    pub(crate) fn until_it_is_saved(&mut self) {
+        let started = std::time::Instant::now();
+        while !self
+            .record
+            .output
+            .as_ref()
+            .is_some_and(|file| file.exists())
+        {
+            assert!(started.elapsed() < support::LIMIT, "there is no profile");
+            assert!(self.started.process.is_alive(), "the program has ended");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn wait(self) -> Recorded {
         let ended = self.started.wait();
         let file = self.record.output.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Record, Seen, python, pythons};
+use crate::harness::{Record, Seen, python, pythons, send};
 
 /// Every mode has its values, and samples where the time is.
 #[test]
@@ -57,6 +57,20 @@ fn the_program_outlives_the_duration() {
     let samples = recorded.seen().is_sound().all_cpu();
     // 150 were due without it.
     assert!((1..120).contains(&samples), "{samples} samples");
+}
+
+/// A service is recorded for a while: its profile is there when the while is over, not when it ends.
+#[test]
+fn the_profile_of_a_duration_is_there_before_the_program_ends() {
+    let Some(python) = python() else { return };
+    let text =
+        "import time\nend = time.time() + 0.4\nwhile time.time() < end: pass\ntime.sleep(600)";
+    let mut underway = Record::of(python.text(text)).with("-d 0.3").start();
+    underway.until_it_is_saved();
+    assert!(underway.started.process.is_alive());
+    send("TERM", underway.pid().into());
+    let recorded = underway.wait().ended(128 + 15);
+    assert!(recorded.seen().is_sound().all_cpu() > 0);
 }
 
 /// Before the delay is over, nothing is collected.
