@@ -101,6 +101,18 @@ impl<T: Copy> Vector<T> {
         self.as_mut_slice().get_mut(n)
     }
 
+    /// Sorts by a number: a heap sort, since those of the standard library can panic.
+    pub(crate) fn sort_by_key(&mut self, key: impl Fn(&T) -> u64) {
+        let values = self.as_mut_slice();
+        for root in (0..values.len() / 2).rev() {
+            sift(values, root, values.len(), &key);
+        }
+        for end in (1..values.len()).rev() {
+            swap(values, 0, end);
+            sift(values, 0, end, &key);
+        }
+    }
+
     /// Forgets the values and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
@@ -111,6 +123,37 @@ impl<T: Copy> Vector<T> {
         // SAFETY: the memory is this vector's alone, and nothing borrows it here.
         unsafe { sys::unmap(self.at.cast(), self.bytes) };
         *self = Vector::new();
+    }
+}
+
+fn swap<T: Copy>(values: &mut [T], one: usize, other: usize) {
+    if let (Some(first), Some(second)) = (values.get(one).copied(), values.get(other).copied()) {
+        for (at, value) in [(one, second), (other, first)] {
+            if let Some(place) = values.get_mut(at) {
+                *place = value;
+            }
+        }
+    }
+}
+
+/// Moves a value down the heap until both below it are no larger.
+fn sift<T: Copy>(values: &mut [T], mut root: usize, end: usize, key: &impl Fn(&T) -> u64) {
+    let key_at = |values: &[T], at: usize| match values.get(at) {
+        Some(value) if at < end => Some(key(value)),
+        _ => None,
+    };
+    loop {
+        let (left, right) = (2 * root + 1, 2 * root + 2);
+        let larger = if key_at(values, right) > key_at(values, left) {
+            right
+        } else {
+            left
+        };
+        if key_at(values, larger) <= key_at(values, root) || larger >= values.len() {
+            return;
+        }
+        swap(values, root, larger);
+        root = larger;
     }
 }
 
@@ -247,6 +290,22 @@ mod tests {
         );
         vector.free();
         assert_eq!(vector.as_slice(), &[]);
+    }
+
+    #[test]
+    fn a_vector_is_sorted() {
+        for len in [0, 1, 2, 3, 10, 1000] {
+            let mut vector = Vector::new();
+            let mut number = 7u64;
+            for _ in 0..len {
+                number = mix(number + 1);
+                vector.push(number % 500);
+            }
+            let mut sorted = vector.as_slice().to_vec();
+            sorted.sort();
+            vector.sort_by_key(|number| *number);
+            assert_eq!(vector.as_slice(), sorted);
+        }
     }
 
     #[test]

@@ -30,8 +30,7 @@ pub(crate) fn build(
         });
     let mut text = Text { out, fits };
     if fits {
-        rows.as_mut_slice()
-            .sort_unstable_by_key(|row: &Row| row.key);
+        rows.sort_by_key(|row: &Row| row.key);
         text.file(state, config, facts, rows.as_slice(), &mut stacks);
     }
     let fits = text.fits;
@@ -439,7 +438,7 @@ fn used_frames(state: &State, stacks: &Vector<Stack>) -> Vector<u32> {
         }
     }
     nodes.free();
-    frames.as_mut_slice().sort_unstable();
+    frames.sort_by_key(|frame: &u32| u64::from(*frame));
     let mut last = None;
     let mut once = Vector::new();
     for frame in frames.as_slice() {

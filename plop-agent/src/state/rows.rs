@@ -91,7 +91,9 @@ impl State {
         self.slice_at(to);
         while from < to {
             let n = self.slice_at(from);
-            let end = (self.origin_ns + (n as u64 + 1) * self.slice_ns).clamp(from + 1, to);
+            let end = (self.origin_ns + (n as u64 + 1) * self.slice_ns)
+                .max(from + 1)
+                .min(to);
             let share = match end == to {
                 true => left,
                 false => (u128::from(used) * u128::from(end - from) / u128::from(whole)) as u64,
@@ -221,8 +223,9 @@ impl State {
         wall_ns: u64,
     ) {
         let elapsed = of.carry_ns.load(Relaxed) + wall_ns;
-        let wall = elapsed / self.period_ns;
-        of.carry_ns.store(elapsed % self.period_ns, Relaxed);
+        let period = self.period_ns.max(1);
+        let wall = elapsed / period;
+        of.carry_ns.store(elapsed % period, Relaxed);
         if cpu == 0 && wall == 0 {
             return;
         }
