@@ -265,20 +265,18 @@ pub(crate) fn links(path: &CStr) -> u64 {
     links.unwrap_or(0)
 }
 
-/// Reads the beginning of a file, at most what fits; what was read.
+/// Reads the beginning of a file of the kernel's, which gives all it has at once; what was read.
 pub(crate) fn slurp<'b>(path: &CStr, into: &'b mut [u8]) -> &'b [u8] {
     let fd = open(path);
     if fd < 0 {
         return &[];
     }
-    let mut filled = 0;
-    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match read(fd as Int, rest) {
+    let filled = loop {
+        match read(fd as Int, into) {
             EINTR => {}
-            count if count <= 0 => break,
-            count => filled += count as usize,
+            count => break count.max(0) as usize,
         }
-    }
+    };
     close(fd as Int);
     into.get(..filled).unwrap_or_default()
 }
