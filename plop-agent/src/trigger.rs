@@ -42,6 +42,23 @@ const REASONS: [&str; 8] = [
     "the rate is above the kernel's ticks and perf events are refused: samples come no faster than ticks",
 ];
 
+/// Whether the agent's thread has descriptors of its own. Perf events, which other threads have to
+/// close, cannot be among them.
+static SEPARATE: AtomicU32 = AtomicU32::new(0);
+
+/// Has the agent's thread open files where the program does not see them, and gets no number of theirs.
+/// Called by that thread.
+pub(crate) fn separate_descriptors() {
+    if kind() != PERF && sys::own_descriptors() {
+        SEPARATE.store(1, Relaxed);
+    }
+}
+
+/// The agent's thread is another, or about to be.
+pub(crate) fn share_descriptors() {
+    SEPARATE.store(0, Relaxed);
+}
+
 /// Which slot a descriptor's event belongs to, and one. Signals can still come from events that are
 /// closed: their entries are [`CLOSED`].
 const CLOSED: u16 = u16::MAX;
@@ -148,7 +165,7 @@ pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
             0 | -3 | -22 => true,
             refused => {
                 let seccomp = refused != sys::EAGAIN;
-                if perf_works() {
+                if SEPARATE.load(Relaxed) == 0 && perf_works() {
                     choose(PERF, if seccomp { 3 } else { 2 });
                 } else {
                     step_down();

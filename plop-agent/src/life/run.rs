@@ -61,6 +61,7 @@ fn spawn(routine: Routine) -> bool {
 
 pub(super) fn run_thread() -> bool {
     RUNNING.store(true, Release);
+    trigger::share_descriptors();
     if spawn(main) {
         return true;
     }
@@ -122,6 +123,7 @@ fn run(image: &mut Vector<u8>) {
         }
     }
     if !KILLING.load(Relaxed) {
+        trigger::separate_descriptors();
         threads::be_prompt(config.mode);
     }
     let ends = match config.duration_ns {

@@ -124,8 +124,8 @@ fn a_deploy_is_recorded_under_its_commit() {
         .env("PLOP", env!("CARGO_BIN_EXE_plop"));
         command
     };
-    let arguments = ["-s", "0.3", "-n", "search", "-d", "profiles", "--"];
-    let mut service = script(&arguments, &python.program("burn.py 0.3 wait"));
+    let arguments = ["-s", "1.5", "-n", "search", "-d", "profiles", "--"];
+    let mut service = script(&arguments, &python.program("burn.py 1 wait"));
     let mut service = Started::new(&mut service);
     let started = Instant::now();
     let file = loop {
@@ -139,11 +139,17 @@ fn a_deploy_is_recorded_under_its_commit() {
         assert!(started.elapsed() < LIMIT, "no profile comes");
         std::thread::sleep(Duration::from_millis(20));
     };
+    // It is there early, and complete when its time is over.
+    let path = folder.path().join("profiles/search").join(&file);
+    while Seen::of_file(&path).counter("finished") != 1 {
+        assert!(started.elapsed() < LIMIT, "the recording does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert!(service.process.is_alive(), "the service runs on");
     send("TERM", service.process.0.id().into());
     assert_eq!(shown(service.wait().status), 128 + 15);
     assert!(file.starts_with(&format!("{commit}-")), "{file}");
-    let seen = Seen::of_file(&folder.path().join("profiles/search").join(file));
+    let seen = Seen::of_file(&path);
     assert!(seen.cpu("burn") > 0);
     assert!(
         (seen.rows.iter())
