@@ -4,10 +4,10 @@ set -euo pipefail
 
 usage='usage: after-push.sh [-n SERVICE] [-s SECONDS] [-w SECONDS] [-d FOLDER] [-c COMMIT] -- COMMAND...
 
-Becomes COMMAND, the way your service is started, recorded for a while after it has warmed up. The
-profile is written when that while is over, and the service runs on: FOLDER/SERVICE/COMMIT-DATE.plop,
-and COMMIT-DATE-PID.plop for each process that it has started, so that a later deploy has something to
-be compared with. Call it where a push has you start the new version.
+Runs COMMAND, the way your service is started, and records it and all its processes for a while after it
+has warmed up. The profile is filed when that while is over, as FOLDER/SERVICE/COMMIT-DATE.plop, so that
+a later deploy has something to be compared with; the service runs on. Call it where a push has you
+start the new version.
 
   -n SERVICE  the name of the service (the name of the folder of the checkout)
   -s SECONDS  how long it is recorded (30)
@@ -15,7 +15,8 @@ be compared with. Call it where a push has you start the new version.
   -d FOLDER   where profiles are kept (profiles)
   -c COMMIT   which commit is deployed (what is checked out here)
 
-The process and its exit status are those of COMMAND. PLOP names the command plop, if it is not on the PATH.'
+Signals are passed on to COMMAND, and its exit status is that of the script. PLOP names the command plop,
+if it is not on the PATH.'
 
 refuse() {
     printf 'after-push.sh: %s\n\n%s\n' "$1" "$usage" >&2
@@ -56,6 +57,6 @@ fi
 
 place=$folder/$service
 mkdir -p "$place"
-options=(--exec --duration "$duration" --label "service=$service" --label "commit=$commit")
+options=(--duration "$duration" --label "service=$service" --label "commit=$commit")
 [[ $warm_up == 0 ]] || options+=(--delay "$warm_up")
 exec "${PLOP:-plop}" record "${options[@]}" -o "$place/$commit-$(date -u +%Y%m%dT%H%M%SZ).plop" -- "$@"

@@ -27,6 +27,8 @@ pub(crate) static PERIOD_CYCLES: AtomicU64 = AtomicU64::new(0);
 /// A handler takes at most this part of the time: very deep stacks are sampled less often, and count
 /// for more.
 const SHARE: u64 = 8;
+/// How many ticks are passed over at most.
+const MOST_SKIPPED: u64 = 64;
 
 pub(crate) unsafe extern "C" fn on_signal(signal: i32, info: *mut u8, context: *mut u8) {
     // SAFETY: the kernel's arguments.
@@ -96,12 +98,13 @@ fn take(index: usize, ticks: u32, safe: bool) {
     }
     let cost = sys::cycles().wrapping_sub(began);
     counts.cycles.fetch_add(cost, Relaxed);
-    if let Some(share) = cost
-        .saturating_mul(SHARE)
-        .checked_div(PERIOD_CYCLES.load(Relaxed))
+    // A handler that was long because another thread had the processor will not be so again.
+    let steady = cost.min(slot.cost.swap(cost, Relaxed));
+    let period = PERIOD_CYCLES.load(Relaxed);
+    if let Some(share) = steady.saturating_mul(SHARE).checked_div(period)
         && share > 0
     {
-        slot.skip.store(share.min(10_000) as u32, Relaxed);
+        slot.skip.store(share.min(MOST_SKIPPED) as u32, Relaxed);
     }
     slot.busy.store(0, Release);
 }

@@ -60,6 +60,11 @@ pub(crate) struct Slot {
     pub(crate) random: AtomicU32,
     /// Whether the thread has our signal blocked: then it has no timer.
     pub(crate) masked: AtomicU32,
+    /// How much of a period was left when its timer was stopped, and its CPU clock then.
+    pub(crate) left_ns: AtomicU64,
+    pub(crate) paused_at_ns: AtomicU64,
+    /// How many cycles its last handler took.
+    pub(crate) cost: AtomicU64,
     /// How many ticks are passed over, so that handlers take no more than their share.
     pub(crate) skip: AtomicU32,
     /// Ticks that were passed over, which the next sample counts.
@@ -299,6 +304,7 @@ pub(crate) fn prepare(slot: &Slot, tid: i32) {
 /// Forgets what a slot's thread was last seen to do.
 pub(crate) fn begin_again(slot: &Slot) {
     for word in [
+        &slot.cost,
         &slot.clock,
         &slot.ran_until,
         &slot.visited,

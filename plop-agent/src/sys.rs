@@ -432,14 +432,6 @@ pub(crate) fn swallow(signals: u64) {
     }
 }
 
-/// Waits for one of a set of signals; it, or a negative error number.
-///
-/// # Safety
-/// `info` has room for what the kernel tells of a signal.
-pub(crate) unsafe fn wait_for_signal(signals: u64, info: *mut u8) -> i32 {
-    plain!(RT_SIGTIMEDWAIT, &raw const signals, info, 0, 8) as i32
-}
-
 /// Waits until a word no longer has a value, or until a moment.
 pub(crate) fn wait_until(word: &core::sync::atomic::AtomicU32, value: u32, moment_ns: u64) {
     let until = Timespec::of(moment_ns);

@@ -255,6 +255,32 @@ impl Threads {
     }
 }
 
+/// Whether the agent's thread is the only one that still runs. A process ends with its last thread: ours
+/// must not keep it.
+pub(crate) fn is_alone() -> bool {
+    // Ours, and at most the first thread, which stays as long as the process.
+    if sys::links(TASKS) > 4 {
+        return false;
+    }
+    let mut others = false;
+    let complete = each_task(|tid| {
+        if tid == OWN.load(Relaxed) {
+            return;
+        }
+        let mut path = Text::<64>::new();
+        path.push(b"/proc/self/task/");
+        path.push_number(tid as u64);
+        path.push(b"/stat");
+        let mut buffer = [0; 512];
+        let stat = sys::slurp(path.as_c_str(), &mut buffer);
+        // The name may have parentheses of its own.
+        let end = stat.iter().rposition(|byte| *byte == b')');
+        let state = end.and_then(|end| stat.get(end + 2)).copied();
+        others |= !matches!(state, Some(b'Z' | b'X'));
+    });
+    complete && !others
+}
+
 /// Calls `each` with the id of every thread; whether the list was whole.
 fn each_task(mut each: impl FnMut(i32)) -> bool {
     let fd = sys::open(TASKS);
@@ -295,6 +321,14 @@ pub(crate) fn arm(tid: i32) -> Option<(usize, &'static Slot)> {
     }
     rearm();
     Some((index, slot))
+}
+
+/// Arms the first thread of the process.
+pub(crate) fn arm_first() {
+    let first = sys::getpid();
+    if slots::of(first).is_none() && sys::clock(sys::cpu_clock_of(first)).is_some() {
+        arm(first);
+    }
 }
 
 /// Arms all threads with what has become the trigger.

@@ -235,15 +235,22 @@ fn arm_timer(slot: &Slot, index: usize, tid: i32) -> isize {
         tid,
         padding: [0; 11],
     };
+    // The thread itself and the agent's may both be at it.
+    const BEING_MADE: i32 = i32::MAX;
+    let mine = slot.timer.compare_exchange(0, BEING_MADE, AcqRel, Relaxed);
+    if mine.is_err() {
+        return 0;
+    }
     let mut timer = 0i32;
-    match plain!(
+    let result = plain!(
         TIMER_CREATE,
         sys::cpu_clock_of(tid) as isize,
         &raw const event,
         &raw mut timer
-    ) {
-        0 => {}
-        refused => return refused,
+    );
+    if result != 0 {
+        slot.timer.store(0, Release);
+        return result;
     }
     slot.timer.store(timer + 1, Release);
     // The first tick comes anywhere in a period, so that threads shorter than that count, too.
@@ -372,6 +379,46 @@ pub(crate) fn event_is_there(slot: &Slot) -> bool {
     let fd = slot.event.load(Acquire) - 1;
     let mut id = 0u64;
     fd >= 0 && plain!(IOCTL, fd, IOC_ID, &raw mut id) == 0 && id == slot.event_id.load(Relaxed)
+}
+
+/// Stops the calling thread's timer while the thread has its signal blocked.
+pub(crate) fn pause(slot: &Slot) {
+    let timer = slot.timer.load(Acquire);
+    if timer == 0 {
+        disarm(slot);
+        return;
+    }
+    let never = [0i64; 4];
+    let mut left = [0i64; 4];
+    plain!(
+        TIMER_SETTIME,
+        timer - 1,
+        0,
+        never.as_ptr(),
+        left.as_mut_ptr()
+    );
+    let [_, _, seconds, nanoseconds] = left;
+    let left = seconds as u64 * 1_000_000_000 + nanoseconds as u64;
+    slot.left_ns.store(left, Relaxed);
+    slot.paused_at_ns
+        .store(sys::clock(sys::THREAD_CPU).unwrap_or(0), Relaxed);
+}
+
+/// Lets it go on. What the thread has used meanwhile counts with its next sample. Whether it is armed.
+pub(crate) fn go_on(slot: &Slot, index: usize) -> bool {
+    let timer = slot.timer.load(Acquire);
+    if timer == 0 {
+        return arm(slot, index, sys::gettid());
+    }
+    let period = PERIOD_NS.load(Relaxed).max(1);
+    let used =
+        (sys::clock(sys::THREAD_CPU).unwrap_or(0)).saturating_sub(slot.paused_at_ns.load(Relaxed));
+    let left = slot.left_ns.load(Relaxed).clamp(1, period * 2);
+    let late = (used + period).saturating_sub(left) / period;
+    slot.skipped.fetch_add(late.min(1 << 20) as u32, Relaxed);
+    let first = left + late * period;
+    set_timer(timer - 1, first.saturating_sub(used), period);
+    true
 }
 
 /// Takes a thread's own timer or event away.

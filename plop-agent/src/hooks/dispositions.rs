@@ -121,19 +121,14 @@ in_front! {
         if !life::is_under_way() {
             return behind(set, signal);
         }
-        loop {
-            let arrived = wait_for_others(core::ptr::null_mut(), |info| {
-                sys::wait_for_signal(*set, info)
-            });
-            match arrived {
-                // Interrupted by a handler: libc's goes on, too.
-                -4 => {}
-                arrived if arrived < 0 => return -arrived,
-                arrived => {
-                    *signal = arrived;
-                    return 0;
-                }
+        // libc's own, since it is where a thread can be cancelled. It fails where a handler interrupts it.
+        for _ in 0..1000 {
+            let arrived = wait_for_others(core::ptr::null_mut(), |info| sigwaitinfo(set.cast(), info));
+            if arrived > 0 {
+                *signal = arrived;
+                return 0;
             }
         }
+        behind(set, signal)
     }
 }

@@ -4,20 +4,28 @@
 
 use core::ffi::{CStr, c_char, c_void};
 use core::sync::atomic::{
-    AtomicI32,
+    AtomicI32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 use super::behind::in_front;
-use crate::{life, sys, threads};
+use crate::{interpreter, life, sys, threads};
 
 /// The thread that has just forked.
 static FORKED: AtomicI32 = AtomicI32::new(0);
 
 /// This thread has.
 pub(super) fn has_forked() {
-    FORKED.store(sys::gettid(), Release);
+    // Earlier versions do not count.
+    if interpreter::get().is_some_and(|interpreter| interpreter.layout.version >= 0x030c) {
+        FORKED.store(sys::gettid(), Release);
+        FORKED_NS.store(sys::now(), Release);
+    }
 }
+
+/// When it has. CPython counts at once; whoever reads the file later is somebody else.
+static FORKED_NS: AtomicU64 = AtomicU64::new(0);
+const AT_ONCE_NS: u64 = 50_000_000;
 
 unsafe fn is_thread_count(path: *const c_char) -> bool {
     let me = sys::gettid();
@@ -29,6 +37,9 @@ unsafe fn is_thread_count(path: *const c_char) -> bool {
         return false;
     }
     FORKED.store(0, Relaxed);
+    if sys::now().saturating_sub(FORKED_NS.load(Acquire)) > AT_ONCE_NS {
+        return false;
+    }
     threads::OWN.load(Acquire) != 0 && life::is_ours() && sys::links(c"/proc/self/task") == 4
 }
 

@@ -44,7 +44,12 @@ unsafe extern "C" fn thread_starts(index: *mut c_void) -> *mut c_void {
             threads::rearm();
         }
         let result = routine(argument);
-        if slot.tid.load(Relaxed) == tid && life::is_ours() {
+        // A fork may have come between: then this is another thread, and the slot is no more.
+        if sys::gettid() == tid
+            && life::is_ours()
+            && let Some(slot) = slots::get(index as usize)
+            && slot.tid.load(Relaxed) == tid
+        {
             threads::retire(slot);
         }
         result
@@ -64,13 +69,12 @@ unsafe fn with_mask(how: c_int, set: *const u64, change: impl FnOnce() -> c_int)
     let Some((index, slot)) = slots::of(sys::gettid()) else {
         return change();
     };
-    if named && how != SIG_UNBLOCK {
-        slot.masked.store(1, Release);
-        trigger::disarm(slot);
+    if named && how != SIG_UNBLOCK && slot.masked.swap(1, Release) == 0 {
+        trigger::pause(slot);
     }
     let result = change();
     let blocked = sys::block(0) & ours != 0;
-    if !blocked && slot.masked.swap(0, Release) != 0 && !trigger::arm(slot, index, sys::gettid()) {
+    if !blocked && slot.masked.swap(0, Release) != 0 && !trigger::go_on(slot, index) {
         threads::rearm();
     }
     result

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::save::{SAVE_NS, SAVE_SHARE, image_of, path_of, put};
+use super::save::{SAVE_NS, SAVE_SHARE, image_of, is_forbidden, path_of, put};
 use super::{
     DONE, KILLING, RECORDING, RUNNING, Recording, STOP, WRITING, is_ours, lock, stop_sampling,
 };
@@ -111,6 +111,11 @@ fn run(image: &mut Vector<u8>) {
         let recording = unsafe { RECORDING.get() };
         recording.state.resume();
         ACTIVE.store(true, Release);
+        // Whether timers are refused, so that perf events are needed, shows with the first thread.
+        threads::arm_first();
+        if !KILLING.load(Relaxed) {
+            trigger::separate_descriptors();
+        }
         recording.threads.begin(config.mode.looks());
         threads::rearm();
         if let Some((which, _)) = config.mode.itimer()
@@ -123,7 +128,6 @@ fn run(image: &mut Vector<u8>) {
         }
     }
     if !KILLING.load(Relaxed) {
-        trigger::separate_descriptors();
         threads::be_prompt(config.mode);
     }
     let ends = match config.duration_ns {
@@ -132,6 +136,7 @@ fn run(image: &mut Vector<u8>) {
     };
     let mut jitter = sys::gettid() as u32 | 1;
     let mut early = 2_000_000;
+    let mut look_round = 0;
     let mut drain_every = SELDOM_NS;
     loop {
         let now = sys::now();
@@ -151,6 +156,13 @@ fn run(image: &mut Vector<u8>) {
             return;
         }
         let now = sys::now();
+        if now >= look_round {
+            look_round = now + SELDOM_NS;
+            if threads::is_alone() {
+                end_process();
+                return;
+            }
+        }
         let ended = now >= ends;
         let (write, done) = {
             let Some(_held) = lock() else { continue };
@@ -200,12 +212,27 @@ fn run(image: &mut Vector<u8>) {
             // SAFETY: the lock is held.
             let recording = unsafe { RECORDING.get() };
             recording.save_error = error;
+            if is_forbidden(error) {
+                recording.file = u32::MAX;
+            }
             let cost = sys::now().saturating_sub(now);
             let least = (recording.save_every_ns * 2).min(SAVE_NS);
             recording.save_every_ns = least.max(cost * SAVE_SHARE);
         }
         if done {
             return;
+        }
+    }
+}
+
+/// Ends the process, whose last thread has ended, as libc would have done then.
+fn end_process() {
+    let exit = crate::symbols::find(c"exit");
+    if !exit.is_null() {
+        // SAFETY: libc's function of this name.
+        unsafe {
+            let exit: unsafe extern "C" fn(i32) = core::mem::transmute(exit);
+            exit(0);
         }
     }
 }

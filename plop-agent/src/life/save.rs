@@ -176,7 +176,21 @@ fn first_free(config: &Config, pid: i32) -> u32 {
 
 pub(super) fn put_locked(recording: &mut Recording, bytes: &[u8]) -> u64 {
     let path = path_of_locked(recording);
+    let error = put(&path, bytes);
+    if !is_forbidden(error) {
+        return error;
+    }
+    recording.file = u32::MAX;
+    let path = path_of_locked(recording);
     put(&path, bytes)
+}
+
+/// Whether it is not this user's file: a process that has become another user goes on in another file.
+/// Whoever reads them takes the last.
+pub(super) fn is_forbidden(error: u64) -> bool {
+    const EPERM: u64 = 1;
+    const EACCES: u64 = 13;
+    matches!(error, EPERM | EACCES)
 }
 
 /// Writes a file beside its place and puts it there; 0, or the error's number.

@@ -20,7 +20,7 @@ fn children_of_every_kind_of_fork_end_well() {
         .into_iter()
         .enumerate()
         {
-            if (n + k) % 2 != 0 && kind != "threads" {
+            if (n + k) % 3 != 0 {
                 continue;
             }
             // Python itself warns of a fork among threads since 3.12.
@@ -117,7 +117,7 @@ fn children_are_left_alone_where_that_is_asked() {
 
 #[test]
 fn commands_tell_the_same_as_without_plop() {
-    for python in pythons() {
+    for python in pythons().iter().step_by(2) {
         let recorded = python.record("commands.py").run_beside().fine();
         recorded.seen().is_sound();
     }
@@ -129,11 +129,11 @@ fn hundreds_of_execs_with_signals_pending() {
     let Some(python) = python() else { return };
     // 10,000, as in `./test --soak`, take minutes.
     let recorded = python
-        .record("execs.py 150 0.008")
+        .record("execs.py 100 0.008")
         .with("--mode cpu -r 1000")
         .run()
         .fine();
-    assert_eq!(recorded.stdout, "150\n");
+    assert_eq!(recorded.stdout, "100\n");
     assert!(recorded.seen().is_sound().cpu("burn") > 0);
 }
 
@@ -200,9 +200,9 @@ fn every_ending_keeps_the_profile_and_the_status() {
             if (n + k) % 4 != 0 && python.version != (3, 11) {
                 continue;
             }
-            let words = format!("burn.py 0.3 {ending}");
+            let words = format!("burn.py 0.2 {ending}");
             let recorded = python.record(&words).with("--mode cpu").run_beside();
-            recorded.seen().is_sound().expect_cpu("burn", 0.3, 100.0);
+            recorded.seen().is_sound().expect_cpu("burn", 0.2, 100.0);
         }
     }
 }
@@ -211,14 +211,24 @@ fn every_ending_keeps_the_profile_and_the_status() {
 #[test]
 fn every_signal_keeps_the_profile_and_the_status() {
     let signals = [
-        "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGALRM", "abort",
+        ("SIGTERM", 15),
+        ("SIGHUP", 1),
+        ("SIGINT", 2),
+        ("SIGQUIT", 3),
+        ("SIGUSR1", 10),
+        ("SIGALRM", 14),
+        ("abort", 6),
     ];
-    for (n, ending) in signals.into_iter().enumerate() {
+    for (n, (ending, status)) in signals.into_iter().enumerate() {
         let Some(python) = pythons().get(n % pythons().len().max(1)) else {
             return;
         };
         let words = format!("burn.py 1.4 {ending}");
-        let recorded = python.record(&words).with("--mode cpu").run_beside();
+        let recorded = python
+            .record(&words)
+            .with("--mode cpu")
+            .run()
+            .ended(128 + status);
         let samples = recorded.seen().is_sound().cpu("burn");
         assert!(samples >= 15, "{ending}: {samples} samples of 1.4 s");
     }
@@ -337,4 +347,47 @@ fn a_moment_of_stress_at_twenty_thousand_samples_a_second() {
         let seen = recorded.seen().is_sound();
         assert!(seen.all_cpu() > 100, "{} samples", seen.all_cpu());
     }
+}
+
+/// In the child of a fork the forking thread is the only one. When it returns, the process ends: nothing
+/// of ours may crash it, or keep it.
+#[test]
+fn a_child_whose_forking_thread_returns_ends_well() {
+    let text = "import os, threading, time\n\
+                def work():\n    end = time.time() + 0.1\n    while time.time() < end: pass\n    child = os.fork()\n    \
+                if child: os.write(1, b'%d\\n' % os.waitpid(child, 0)[1])\n\
+                threads = [threading.Thread(target=work) for _ in range(3)]\n\
+                [thread.start() for thread in threads]\n[thread.join() for thread in threads]";
+    for python in pythons() {
+        for options in ["-r 100", "--no-subprocesses", "--mode cpu -r 1000"] {
+            let record = Record::of(python.text(text)).env("PYTHONWARNINGS", "ignore");
+            let recorded = record.with(options).run().fine();
+            assert_eq!(
+                recorded.stdout, "0\n0\n0\n",
+                "Python {:?}, {options}",
+                python.version
+            );
+        }
+    }
+}
+
+/// A process may become another user when it has been saved as the first: the rest is not lost.
+#[test]
+fn a_process_that_becomes_another_user_late_is_recorded_whole() {
+    let Some(python) = python() else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can become another user");
+        return;
+    }
+    let text = "import os, time\n\
+                def early():\n    end = time.thread_time() + 0.6\n    while time.thread_time() < end: pass\n\
+                def late():\n    end = time.thread_time() + 0.6\n    while time.thread_time() < end: pass\n\
+                early()\nos.setgid(65534)\nos.setuid(65534)\nlate()";
+    let recorded = Record::of(python.text(text))
+        .with("--mode cpu")
+        .run()
+        .fine();
+    let seen = recorded.seen().is_sound();
+    seen.expect_cpu("early", 0.6, 100.0);
+    seen.expect_cpu("late", 0.6, 100.0);
 }

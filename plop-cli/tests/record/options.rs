@@ -7,15 +7,22 @@ use crate::harness::{Record, Seen, python, pythons, send};
 /// Every mode has its values, and samples where the time is.
 #[test]
 fn every_mode_samples_on_every_version() {
-    for python in pythons() {
-        for (mode, values) in [
+    for (n, python) in pythons().iter().enumerate() {
+        for (k, (mode, values)) in [
             ("cpu+wall", &["cpu", "wall"][..]),
             ("cpu", &["cpu"]),
             ("wall", &["wall"]),
             ("prof", &["cpu"]),
             ("virtual", &["cpu"]),
             ("real", &["wall"]),
-        ] {
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            // Those of the original with every other version.
+            if k >= 3 && (n + k) % 2 != 0 {
+                continue;
+            }
             let recorded = python
                 .record("burn.py 0.25")
                 .with("--mode")

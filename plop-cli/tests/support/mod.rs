@@ -68,7 +68,6 @@ pub(crate) fn ended(command: &mut Command) -> Ended {
 /// A command that runs, its output going into files, so that a child that lives on holds up nobody.
 pub(crate) struct Started {
     pub(crate) process: Running,
-    group: u32,
     name: String,
     out: NamedTempFile,
     err: NamedTempFile,
@@ -84,7 +83,6 @@ impl Started {
             .spawn()
             .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
         Started {
-            group: child.id(),
             process: Running(child),
             name: format!("{command:?}"),
             out,
@@ -106,12 +104,7 @@ impl Started {
                 stdout,
                 stderr,
             },
-            None => {
-                // Where it leads a group, all of the group goes with it.
-                let group = format!("-{}", self.group);
-                let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-                panic!("{}: not done in {LIMIT:?}: {stderr}", self.name)
-            }
+            None => panic!("{}: not done in {LIMIT:?}: {stderr}", self.name),
         }
     }
 }
@@ -145,6 +138,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            // Where it leads a group, all of the group goes with it.
+            let group = format!("-{}", self.0.id());
+            let mut kill = Command::new("kill");
+            let _ = (kill.args(["-KILL", "--", &group]).stderr(Stdio::null())).status();
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use plop_convert::{ReadOptions, find};
 use plop_core::{Meta, Notes, Profile, ValueType};
-use plop_sampler::recording::{Recording, read};
+use plop_sampler::recording::{Process, Recording, read};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
@@ -174,6 +174,18 @@ impl Spool {
                 }),
             }
         }
+        // A process that has become another user goes on in another file, which has all that the first
+        // one has.
+        let is_last = |one: &Process, all: &[Recording]| {
+            let of_it = |other: &Process| other.pid == one.pid && other.begin_ns == one.begin_ns;
+            let later = |other: &Process| of_it(other) && other.end_ns > one.end_ns;
+            !all.iter().any(|other| later(&other.process))
+        };
+        let keep: Vec<bool> = (found.recordings.iter())
+            .map(|one| is_last(&one.process, &found.recordings))
+            .collect();
+        let mut keep = keep.into_iter();
+        found.recordings.retain(|_| keep.next().unwrap_or(true));
         found
     }
 }
