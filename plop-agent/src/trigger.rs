@@ -42,6 +42,10 @@ const REASONS: [&str; 8] = [
     "the rate is above the kernel's ticks and perf events are refused: samples come no faster than ticks",
 ];
 
+/// Stands for a timer or an event that is just being made: the thread itself and the agent's may both be at
+/// it, and one has to make way.
+const BEING_MADE: i32 = i32::MAX;
+
 /// Whether the agent's thread has descriptors of its own. Perf events, which other threads have to
 /// close, cannot be among them.
 static SEPARATE: AtomicU32 = AtomicU32::new(0);
@@ -159,6 +163,15 @@ pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
     if slot.masked.load(Acquire) != 0 {
         return true;
     }
+    let armed = arm_anew(slot, index, tid);
+    if slot.masked.load(Acquire) != 0 {
+        // It has blocked our signal meanwhile.
+        disarm(slot);
+    }
+    armed
+}
+
+fn arm_anew(slot: &Slot, index: usize, tid: i32) -> bool {
     match kind() {
         TIMER => match arm_timer(slot, index, tid) {
             // The thread has gone.
@@ -235,8 +248,6 @@ fn arm_timer(slot: &Slot, index: usize, tid: i32) -> isize {
         tid,
         padding: [0; 11],
     };
-    // The thread itself and the agent's may both be at it.
-    const BEING_MADE: i32 = i32::MAX;
     let mine = slot.timer.compare_exchange(0, BEING_MADE, AcqRel, Relaxed);
     if mine.is_err() {
         return 0;
@@ -339,6 +350,18 @@ fn perf_works() -> bool {
 }
 
 fn arm_event(slot: &Slot, index: usize, tid: i32) -> isize {
+    let mine = slot.event.compare_exchange(0, BEING_MADE, AcqRel, Relaxed);
+    if mine.is_err() {
+        return 0;
+    }
+    let result = make_event(slot, index, tid);
+    if result < 0 {
+        slot.event.store(0, Release);
+    }
+    result
+}
+
+fn make_event(slot: &Slot, index: usize, tid: i32) -> isize {
     let low = open_event(tid, KERNEL_TOO.load(Relaxed) == 1);
     if low < 0 {
         return low;
@@ -376,6 +399,9 @@ fn arm_event(slot: &Slot, index: usize, tid: i32) -> isize {
 /// Whether a slot's event is still behind its descriptor: a program may close what it does not know,
 /// and open something else there.
 pub(crate) fn event_is_there(slot: &Slot) -> bool {
+    if slot.event.load(Acquire) == BEING_MADE {
+        return true;
+    }
     let fd = slot.event.load(Acquire) - 1;
     let mut id = 0u64;
     fd >= 0 && plain!(IOCTL, fd, IOC_ID, &raw mut id) == 0 && id == slot.event_id.load(Relaxed)
@@ -423,6 +449,10 @@ pub(crate) fn go_on(slot: &Slot, index: usize) -> bool {
 
 /// Takes a thread's own timer or event away.
 pub(crate) fn disarm(slot: &Slot) {
+    // Whoever is making one looks at what has become of the thread when it is made.
+    if slot.timer.load(Acquire) == BEING_MADE || slot.event.load(Acquire) == BEING_MADE {
+        return;
+    }
     let timer = slot.timer.swap(0, AcqRel);
     if timer > 0 {
         plain!(TIMER_DELETE, timer - 1);

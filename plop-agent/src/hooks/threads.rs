@@ -60,7 +60,8 @@ unsafe extern "C" fn thread_starts(index: *mut c_void) -> *mut c_void {
 /// have no timer, lest it find them pending.
 unsafe fn with_mask(how: c_int, set: *const u64, change: impl FnOnce() -> c_int) -> c_int {
     const SIG_UNBLOCK: c_int = 1;
-    if set.is_null() || !life::is_recording() {
+    // Between an exec that failed and going on, a mask counts as well.
+    if set.is_null() || !life::is_under_way() {
         return change();
     }
     let ours = sys::bit(trigger::THREADS);

@@ -71,6 +71,18 @@ fn no_signal_of_ours_is_pending_where_all_are_blocked() {
     }
 }
 
+/// After an exec that failed a thread is sampled again; not if it has blocked the signal meanwhile.
+#[test]
+fn no_signal_of_ours_is_pending_after_an_exec_that_failed() {
+    for python in pythons().iter().step_by(2) {
+        let record = python
+            .record("sigprof.py failed 0.4")
+            .with("--mode cpu -r 1000");
+        let told = record.run().fine().told();
+        assert_eq!(told["pending"], 0, "Python {:?}", python.version);
+    }
+}
+
 #[test]
 fn children_inherit_the_actions_that_the_program_chose() {
     for python in pythons() {

@@ -3,7 +3,8 @@
 `python`: a handler by signal.signal, and 50 signals that it sends to itself. `timer`: the same handler,
 and a timer by setitimer(ITIMER_PROF) every 10 ms. `default` and `ignore`: sets that action only.
 `c`: a handler by sigaction in C (libnative.so, by NATIVE), and 50 signals. `wait`: blocks every signal
-and collects the pending ones, as a thread for signals does. `children`: a command
+and collects the pending ones, as a thread for signals does. `failed`: tries to exec what is not
+there, and blocks SIGPROF soon after. `children`: a command
 started after all that, and which signals it finds ignored. Prints JSON of what it saw. Usage: sigprof.py KIND [SECONDS]
 """
 import ctypes
@@ -80,6 +81,21 @@ def wait(seconds):
     got = signal.sigtimedwait(signal.valid_signals(), 0)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     return {"pending": sorted(map(int, pending)), "got": got and got.si_signo}
+
+
+def failed(seconds):
+    found = 0
+    for n in range(100):
+        try:
+            os.execv("/there/is/no/such/program", ["no"])
+        except OSError:
+            pass
+        burn(n % 10 * 0.0003)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])
+        burn(seconds / 100)
+        found += signal.SIGPROF in signal.sigpending()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])
+    return {"pending": found}
 
 
 def children(seconds):
