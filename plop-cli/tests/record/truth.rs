@@ -56,12 +56,9 @@ fn lines_are_those_of_tracebacks() {
         let stacks: Vec<Vec<(String, i64)>> = (told["stacks"].as_array().unwrap().iter())
             .map(|stack| stack.as_array().unwrap().iter().map(place).collect())
             .collect();
-        let here: Vec<i64> = told["here"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(Value::as_i64)
-            .collect();
+        let line = |name: &str| told[name].as_i64().unwrap();
+        let (first, busy, last) = (line("first"), line("busy"), line("last"));
+        let (mut total, mut on_busy_line) = (0, 0);
         let mut found = BTreeSet::new();
         for row in &recorded.seen().is_sound().rows {
             let [.., leaf] = &row.frames[..] else {
@@ -75,10 +72,14 @@ fn lines_are_those_of_tracebacks() {
                 continue;
             }
             assert!(
-                here.contains(&leaf.line),
+                (first..=last).contains(&leaf.line),
                 "Python {:?}: {leaf:?}",
                 python.version
             );
+            total += row.cpu;
+            if leaf.line == busy {
+                on_busy_line += row.cpu;
+            }
             let callers: Vec<(String, i64)> = row.frames[from..row.frames.len() - 1]
                 .iter()
                 .map(|Place { name, line, .. }| (name.clone(), *line))
@@ -92,6 +93,11 @@ fn lines_are_those_of_tracebacks() {
             "{} of {} ways seen",
             found.len(),
             stacks.len()
+        );
+        assert!(
+            on_busy_line * 10 > total * 9,
+            "Python {:?}: {on_busy_line} of {total} on the busy line",
+            python.version
         );
     }
 }

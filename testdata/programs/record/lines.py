@@ -3,8 +3,8 @@
 Each function below calls `here` from a line that takes some thought to find: in an argument that
 spans lines, in a comprehension, in a `finally`, far down a long function. First `here` raises, and
 the traceback tells the line of each function on the way; then it uses CPU time instead, and a
-profiler must see those very lines. Prints a JSON list of stacks, each a list of [NAME, LINE] from
-`visit` to the caller of `here`, and for `here` itself the lines that may run.
+profiler must see those very lines. Prints as JSON the stacks, each a list of [NAME, LINE] from `visit`
+to the caller of `here`, and for `here` itself its first and last line and the one that takes the time.
 Usage: lines.py [SECONDS for all together]
 """
 import json
@@ -241,4 +241,4 @@ if __name__ == "__main__":
     first = here.__code__.co_firstlineno
     for way in WAYS:
         visit(way)
-    print(json.dumps({"stacks": truth, "here": [first + n for n in (1, 3, 4, 5)]}))
+    print(json.dumps({"stacks": truth, "first": first, "busy": first + 4, "last": first + 5}))
