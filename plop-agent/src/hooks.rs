@@ -43,8 +43,11 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 }
 
 extern "C" fn loaded(_: c_int, _: *const *const c_char, environment: *const *const c_char) {
-    // SAFETY: glibc calls initialisers with the environment; other libcs leave the argument as it is,
-    // which is then not followed.
+    // Only glibc calls initialisers with arguments.
+    if symbols::find(c"gnu_get_libc_version").is_null() {
+        return;
+    }
+    // SAFETY: and the third is the environment.
     let Some(told) = (unsafe { variable(environment, b"PLOP_AGENT=") }) else {
         return;
     };

@@ -38,6 +38,7 @@ mod interpreter;
 mod layout;
 mod life;
 mod linetable;
+mod looks;
 mod memory;
 mod names;
 mod signals;

@@ -44,7 +44,6 @@ pub(crate) struct Recording {
     save_every_ns: u64,
     saved_samples: u64,
     save_error: u64,
-    asked_ns: u64,
     ended: &'static str,
     refused: &'static str,
 }
@@ -66,7 +65,6 @@ static RECORDING: Global<Recording> = Global::new(Recording {
     save_every_ns: FIRST_SAVE_NS,
     saved_samples: 0,
     save_error: 0,
-    asked_ns: 0,
     ended: "",
     refused: "",
 });
@@ -152,6 +150,9 @@ pub(crate) fn start(config: &Config, refused: &'static str) -> Result<(), &'stat
     recording.file = u32::MAX;
     recording.refused = refused;
     let result = begin(recording);
+    if result.is_err() {
+        DONE.store(true, Release);
+    }
     drop(held);
     result
 }
@@ -171,7 +172,6 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
     recording.saved_ns = entered;
     recording.saved_samples = 0;
     recording.save_error = 0;
-    recording.asked_ns = 0;
     recording.ended = "";
     STOP.store(0, Release);
     DONE.store(false, Release);
@@ -194,7 +194,7 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
     recording.state.ticks_are_wall = matches!(mode, Mode::Wall | Mode::Real);
     handler::ELAPSED.store(mode == Mode::Real, Relaxed);
     slots::set_ring(config.rate);
-    // SAFETY: no handler has run yet in this process.
+    // SAFETY: no handler runs: none has been installed yet, or the last recording has ended.
     if !unsafe { codes::next_generation() } {
         return Err("there is no memory");
     }
@@ -310,10 +310,7 @@ pub(crate) fn finish(why: &'static str) {
     if recording.ended.is_empty() {
         stop_sampling(recording, why);
     }
-    let until = sys::now() + 1_000_000_000;
-    while WRITING.load(Acquire) == 1 && sys::now() < until {
-        sys::wait_until(&WRITING, 1, until);
-    }
+    until_nobody_writes();
     recording.setup_ns += sys::now().saturating_sub(entered);
     let mut image = Vector::new();
     if image_of(recording, &mut image, true) {
@@ -321,6 +318,15 @@ pub(crate) fn finish(why: &'static str) {
     }
     image.free();
     drop(held);
+}
+
+/// Waits until the agent's thread has written its checkpoint, which has the same name: it does so without
+/// the lock.
+fn until_nobody_writes() {
+    let until = sys::now() + 1_000_000_000;
+    while WRITING.load(Acquire) == 1 && sys::now() < until {
+        sys::wait_until(&WRITING, 1, until);
+    }
 }
 
 /// Saves what there is, since the process may be about to end in a way that nobody is told of.
@@ -331,6 +337,7 @@ pub(crate) fn checkpoint() {
     let Some(_held) = lock() else { return };
     // SAFETY: the lock is held.
     let recording = unsafe { RECORDING.get() };
+    until_nobody_writes();
     recording.state.advance();
     recording.state.drain();
     let mut image = Vector::new();
@@ -368,11 +375,6 @@ impl Recording {
         }
         totals
     }
-
-    fn samples(&self) -> u64 {
-        let totals = self.totals();
-        totals.delivered + self.state.rows.len() as u64
-    }
 }
 
 /// Tells of a process that is not sampled.
@@ -396,9 +398,14 @@ pub(crate) fn tell_refusal() {
 /// Before a fork: what the lock guards is whole.
 pub(crate) extern "C" fn before_fork() {
     if is_ours() {
-        core::mem::forget(lock());
+        let held = lock();
+        WHOLE.store(held.is_some(), Release);
+        core::mem::forget(held);
     }
 }
+
+/// Whether a fork found what the lock guards whole. The lock may not have been had in time.
+static WHOLE: AtomicBool = AtomicBool::new(true);
 
 /// After a fork, in the parent.
 pub(crate) extern "C" fn after_fork_in_parent() {
@@ -423,8 +430,14 @@ pub(crate) extern "C" fn after_fork_in_child() {
     let recording = unsafe { RECORDING.get() };
     let over = DONE.load(Acquire) || !recording.config.children || !recording.refused.is_empty();
     trigger::disarm_all();
-    recording.threads.free();
-    recording.state.free();
+    if WHOLE.load(Acquire) {
+        recording.threads.free();
+        recording.state.free();
+    } else {
+        // What is half changed is left where it is.
+        recording.threads = Threads::new();
+        recording.state = State::new();
+    }
     // SAFETY: as above.
     unsafe {
         slots::forget();
@@ -465,10 +478,9 @@ pub(crate) fn stop() -> Result<(), &'static str> {
     while RUNNING.load(Acquire) && sys::now() < until {
         sys::sched_yield();
     }
-    trigger::end(mode);
     // Signals that are on their way are taken before the program's disposition is back.
     let mask = sys::block(sys::bit(trigger::signal(mode)));
-    sys::swallow(sys::bit(trigger::signal(mode)));
+    trigger::swallow(sys::bit(trigger::signal(mode)));
     sys::set_mask(mask);
     if let Some(_held) = lock() {
         // SAFETY: the lock is held.

@@ -106,6 +106,8 @@ pub(crate) struct State {
     pub(crate) timeline: bool,
     /// Whether it is elapsed time that ticks.
     pub(crate) ticks_are_wall: bool,
+    /// How often something was counted, by which a checkpoint tells whether there is anything new.
+    pub(crate) counted: u64,
     /// The most words that a ring had when it was read last.
     pub(crate) fullest: u64,
     /// Samples that found no room here.
@@ -203,6 +205,7 @@ impl State {
             period_ns: 1,
             timeline: false,
             ticks_are_wall: false,
+            counted: 0,
             fullest: 0,
             dropped: 0,
             times_dropped: 0,

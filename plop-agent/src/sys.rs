@@ -414,22 +414,19 @@ pub(crate) fn bit(signal: Int) -> u64 {
     1 << (signal - 1)
 }
 
-/// Takes pending signals of a set away from this thread, which must have them blocked.
-pub(crate) fn swallow(signals: u64) {
-    let zero = Timespec::default();
+/// Takes a pending signal of a set away from this thread, which must have them blocked; what the kernel
+/// tells of it.
+pub(crate) fn take_pending(signals: u64) -> Option<(Int, [u64; 16])> {
+    let at_once = Timespec::default();
     let mut info = [0u64; 16];
-    for _ in 0..64 {
-        if plain!(
-            RT_SIGTIMEDWAIT,
-            &raw const signals,
-            info.as_mut_ptr(),
-            &raw const zero,
-            8
-        ) <= 0
-        {
-            return;
-        }
-    }
+    let signal = plain!(
+        RT_SIGTIMEDWAIT,
+        &raw const signals,
+        info.as_mut_ptr(),
+        &raw const at_once,
+        8
+    );
+    (signal > 0).then_some((signal as Int, info))
 }
 
 /// Waits until a word no longer has a value, or until a moment.

@@ -164,8 +164,8 @@ pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
         return true;
     }
     let armed = arm_anew(slot, index, tid);
-    if slot.masked.load(Acquire) != 0 {
-        // It has blocked our signal meanwhile.
+    if slot.masked.load(Acquire) != 0 || slot.state.load(Acquire) != slots::ARMED {
+        // It has blocked our signal meanwhile, or gone.
         disarm(slot);
     }
     armed
@@ -447,6 +447,11 @@ pub(crate) fn go_on(slot: &Slot, index: usize) -> bool {
     true
 }
 
+/// Whether a thread has neither timer nor event, and none is just being made.
+pub(crate) fn is_disarmed(slot: &Slot) -> bool {
+    slot.timer.load(Acquire) == 0 && slot.event.load(Acquire) == 0
+}
+
 /// Takes a thread's own timer or event away.
 pub(crate) fn disarm(slot: &Slot) {
     // Whoever is making one looks at what has become of the thread when it is made.
@@ -499,10 +504,28 @@ pub(crate) fn signal(mode: Mode) -> i32 {
     mode.itimer().map_or(SIGPROF, |(_, signal)| signal)
 }
 
-/// Gives the signals back, for a Rust program that has had enough.
-pub(crate) fn end(mode: Mode) {
-    disarm_all();
-    if kind() == ITIMER {
-        disarm_process(mode.itimer().map_or(2, |(which, _)| which));
+/// Takes pending signals of ours away from this thread, which must have them blocked. Those that are not
+/// ours stay pending.
+pub(crate) fn swallow(signals: u64) {
+    let mut others = [None; 4];
+    let mut kept = others.iter_mut();
+    for _ in 0..64 {
+        let Some((signal, info)) = sys::take_pending(signals) else {
+            break;
+        };
+        // SAFETY: the kernel has filled it in for this signal.
+        let ours = unsafe { asked(signal, info.as_ptr().cast()) }.is_some();
+        if !ours && let Some(place) = kept.next() {
+            *place = Some((signal, info));
+        }
+    }
+    for (signal, info) in others.into_iter().flatten() {
+        plain!(
+            RT_TGSIGQUEUEINFO,
+            sys::getpid(),
+            sys::gettid(),
+            signal,
+            info.as_ptr()
+        );
     }
 }

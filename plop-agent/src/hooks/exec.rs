@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int};
 use super::behind::in_front;
 use super::environment::{preload_without, variable};
 use crate::config::{Config, Text};
-use crate::{life, signals, symbols, sys, trigger};
+use crate::{life, signals, sys, trigger};
 
 type Words = *const *const c_char;
 
@@ -20,7 +20,9 @@ fn before_exec() -> bool {
         sys::bit(signals::SIGPROF) | sys::bit(14) & itimer_bit(14) | sys::bit(26) & itimer_bit(26);
     let mask = sys::block(ours);
     life::finish("exec");
-    sys::swallow(ours & !mask);
+    // One that is pending because the program has it blocked would end the new program, once that
+    // lets it through.
+    trigger::swallow(ours);
     sys::set_mask(mask);
     true
 }
@@ -34,53 +36,41 @@ fn itimer_bit(signal: i32) -> u64 {
     }
 }
 
-fn after_exec_failed(was_recording: bool) {
+/// Calls `exec` as this process's last deed, and goes on if it returns.
+fn exec_or_go_on(exec: impl FnOnce() -> c_int) -> c_int {
+    let was_recording = before_exec();
+    let result = exec();
     if was_recording {
         life::go_on();
     }
+    result
 }
 
 in_front! {
     /// Becomes another program.
     execve(path: *const c_char, arguments: Words, environment: Words) -> c_int, else -1,
     |behind: unsafe extern "C" fn(_, _, _) -> c_int, path, arguments, environment| {
-        let was = before_exec();
-        let result = with_environment(environment, |environment| behind(path, arguments, environment));
-        after_exec_failed(was);
-        result
+        exec_or_go_on(|| with_environment(environment, |environment| behind(path, arguments, environment)))
     }
 }
 
 in_front! {
     /// Becomes another program, with this environment.
     execv(path: *const c_char, arguments: Words) -> c_int, else -1,
-    |behind: unsafe extern "C" fn(_, _) -> c_int, path, arguments| {
-        let was = before_exec();
-        let result = behind(path, arguments);
-        after_exec_failed(was);
-        result
-    }
+    |behind: unsafe extern "C" fn(_, _) -> c_int, path, arguments| exec_or_go_on(|| behind(path, arguments))
 }
 
 in_front! {
     /// Becomes another program, which is looked for.
     execvp(path: *const c_char, arguments: Words) -> c_int, else -1,
-    |behind: unsafe extern "C" fn(_, _) -> c_int, path, arguments| {
-        let was = before_exec();
-        let result = behind(path, arguments);
-        after_exec_failed(was);
-        result
-    }
+    |behind: unsafe extern "C" fn(_, _) -> c_int, path, arguments| exec_or_go_on(|| behind(path, arguments))
 }
 
 in_front! {
     /// Becomes another program, which is looked for, with another environment.
     execvpe(path: *const c_char, arguments: Words, environment: Words) -> c_int, else -1,
     |behind: unsafe extern "C" fn(_, _, _) -> c_int, path, arguments, environment| {
-        let was = before_exec();
-        let result = with_environment(environment, |environment| behind(path, arguments, environment));
-        after_exec_failed(was);
-        result
+        exec_or_go_on(|| with_environment(environment, |environment| behind(path, arguments, environment)))
     }
 }
 
@@ -88,10 +78,7 @@ in_front! {
     /// Becomes the program of an open file.
     fexecve(file: c_int, arguments: Words, environment: Words) -> c_int, else -1,
     |behind: unsafe extern "C" fn(_, _, _) -> c_int, file, arguments, environment| {
-        let was = before_exec();
-        let result = with_environment(environment, |environment| behind(file, arguments, environment));
-        after_exec_failed(was);
-        result
+        exec_or_go_on(|| with_environment(environment, |environment| behind(file, arguments, environment)))
     }
 }
 
@@ -140,11 +127,11 @@ unsafe fn with_environment(environment: Words, exec: impl FnOnce(Words) -> c_int
     result
 }
 
-// The `execl` family has no fixed number of arguments: they are left where they are, and libc's
-// function is jumped to.
+// The `execl` family has no fixed number of arguments. Their registers are put into a row, and the words
+// are gathered from it and from the stack, for the function that takes a list.
 #[cfg(target_arch = "x86_64")]
-macro_rules! jump_in_front {
-    ($($name:ident)*) => {
+macro_rules! listed_in_front {
+    ($($name:ident as $with_list:ident;)*) => {
         $(
             /// Becomes another program, whose arguments stand one by one.
             ///
@@ -154,28 +141,118 @@ macro_rules! jump_in_front {
             #[unsafe(no_mangle)]
             pub(crate) unsafe extern "C" fn $name() {
                 core::arch::naked_asm!(
-                    "push rdi", "push rsi", "push rdx", "push rcx", "push r8", "push r9", "push rax",
-                    "lea rdi, [rip + 9f]",
-                    "call {before}",
-                    "mov r11, rax",
-                    "pop rax", "pop r9", "pop r8", "pop rcx", "pop rdx", "pop rsi", "pop rdi",
-                    "test r11, r11", "jz 8f", "jmp r11",
-                    "8:", "mov eax, -1", "ret",
-                    concat!("9: .asciz \"", stringify!($name), "\""),
-                    before = sym before_variadic_exec,
+                    // Where the words on the stack begin, behind the address to return to.
+                    "lea rax, [rsp + 8]",
+                    "push r9", "push r8", "push rcx", "push rdx", "push rsi", "push rdi",
+                    "mov rdi, rsp", "mov rsi, rax",
+                    "sub rsp, 8",
+                    "call {listed}",
+                    "add rsp, 56",
+                    "ret",
+                    listed = sym $with_list,
                 )
             }
         )*
     };
 }
 #[cfg(target_arch = "x86_64")]
-jump_in_front!(execl execle execlp);
+listed_in_front! {
+    execl as listed_execv;
+    execlp as listed_execvp;
+    execle as listed_execve;
+}
 
-/// Readies the process for an exec, and finds libc's function. Should it fail, the agent's thread goes
-/// on in a while.
+/// The words of such a call: the program's name is the first, a null pointer ends the others, and for
+/// `execle` the environment follows.
 #[cfg(target_arch = "x86_64")]
-unsafe extern "C" fn before_variadic_exec(name: *const c_char) -> usize {
-    before_exec();
-    // SAFETY: one of the names above.
-    symbols::next(unsafe { CStr::from_ptr(name) }) as usize
+struct Listed {
+    registers: *const usize,
+    stack: *const usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Listed {
+    /// # Safety
+    /// There are so many words.
+    unsafe fn word(&self, n: usize) -> *const c_char {
+        // SAFETY: six words are in registers, the others on the stack.
+        unsafe {
+            match n {
+                0..6 => self.registers.add(n).read() as *const c_char,
+                _ => self.stack.add(n - 6).read() as *const c_char,
+            }
+        }
+    }
+
+    /// Calls `exec` with the name, the list of arguments, and what stands behind them.
+    ///
+    /// # Safety
+    /// These are the words of such a call.
+    unsafe fn exec(
+        &self,
+        exec: impl FnOnce(*const c_char, Words, *const c_char) -> c_int,
+        behind: bool,
+    ) -> c_int {
+        // In a child of vfork the memory is the parent's: only a very long list takes any of it.
+        let mut few = [core::ptr::null(); 128];
+        let mut many = crate::memory::Vector::new();
+        let mut n = 1;
+        loop {
+            // SAFETY: the list ends with a null pointer.
+            let word = unsafe { self.word(n) };
+            if n > few.len() {
+                let moved = many.len() > 0 || many.extend(&few);
+                if !moved || !many.push(word) {
+                    return -1;
+                }
+            } else if let Some(place) = few.get_mut(n - 1) {
+                *place = word;
+            }
+            n += 1;
+            if word.is_null() {
+                break;
+            }
+        }
+        let arguments = match many.len() {
+            0 => few.as_ptr(),
+            _ => many.as_slice().as_ptr(),
+        };
+        // SAFETY: the caller's promise.
+        let (name, last) = unsafe {
+            (
+                self.word(0),
+                if behind {
+                    self.word(n)
+                } else {
+                    core::ptr::null()
+                },
+            )
+        };
+        let result = exec(name, arguments, last);
+        many.free();
+        result
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" fn listed_execv(registers: *const usize, stack: *const usize) -> c_int {
+    // SAFETY: the words of `execl`.
+    unsafe { Listed { registers, stack }.exec(|name, arguments, _| execv(name, arguments), false) }
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" fn listed_execvp(registers: *const usize, stack: *const usize) -> c_int {
+    // SAFETY: the words of `execlp`.
+    unsafe { Listed { registers, stack }.exec(|name, arguments, _| execvp(name, arguments), false) }
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" fn listed_execve(registers: *const usize, stack: *const usize) -> c_int {
+    // SAFETY: the words of `execle`.
+    unsafe {
+        Listed { registers, stack }.exec(
+            |name, arguments, last| execve(name, arguments, last.cast()),
+            true,
+        )
+    }
 }

@@ -7,7 +7,7 @@ use super::save::{SAVE_NS, SAVE_SHARE, image_of, is_forbidden, path_of, put};
 use super::{
     DONE, KILLING, RECORDING, RUNNING, Recording, STOP, WRITING, is_ours, lock, stop_sampling,
 };
-use crate::config::{self, Config, deflected};
+use crate::config::{self, Config, Text, deflected};
 use crate::guard::{Copied, Direct, guarded};
 use crate::handler::{self, ACTIVE};
 use crate::memory::Vector;
@@ -164,7 +164,7 @@ fn run(image: &mut Vector<u8>) {
             }
         }
         let ended = now >= ends;
-        let (write, done) = {
+        let (write, done, path) = {
             let Some(_held) = lock() else { continue };
             if STOP.load(Acquire) != 0 || !is_ours() {
                 return;
@@ -195,11 +195,15 @@ fn run(image: &mut Vector<u8>) {
             drain_every = recording.drain_every_ns;
             let write = (due || ended) && image_of(recording, image, ended);
             recording.saved_ns = if due { now } else { recording.saved_ns };
+            let path = if write {
+                path_of(recording)
+            } else {
+                Text::new()
+            };
             WRITING.store(u32::from(write), Release);
-            (write, ended)
+            (write, ended, path)
         };
         if write {
-            let path = path_of();
             let error = if DONE.load(Acquire) && !done {
                 0
             } else {

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{RECORDING, Recording, lock};
+use super::Recording;
 use crate::config::{Config, Mode, Text};
 use crate::guard::{self, guarded};
 use crate::image::{self, Facts};
@@ -98,7 +98,7 @@ impl Facts for Told<'_> {
 pub(super) fn image_of(recording: &mut Recording, out: &mut Vector<u8>, finished: bool) -> bool {
     // A process that has not been sampled, because it was over so soon, has nothing to tell; but for
     // the first one, of which is to be known that it was there.
-    let samples = recording.samples();
+    let samples = recording.state.counted;
     let first = sys::getpid() == recording.config.root;
     let last = finished && first && recording.ended != "exec";
     if samples == 0 && recording.refused.is_empty() && !last {
@@ -119,15 +119,7 @@ pub(super) fn image_of(recording: &mut Recording, out: &mut Vector<u8>, finished
 }
 
 /// Where this process saves.
-pub(super) fn path_of() -> Text<4096> {
-    let Some(_held) = lock() else {
-        return Text::new();
-    };
-    // SAFETY: the lock is held.
-    path_of_locked(unsafe { RECORDING.get() })
-}
-
-fn path_of_locked(recording: &mut Recording) -> Text<4096> {
+pub(super) fn path_of(recording: &mut Recording) -> Text<4096> {
     let config = &recording.config;
     let pid = sys::getpid();
     let spooled = !config.spool.as_bytes().is_empty() && sys::exists(config.spool.as_c_str());
@@ -175,13 +167,13 @@ fn first_free(config: &Config, pid: i32) -> u32 {
 }
 
 pub(super) fn put_locked(recording: &mut Recording, bytes: &[u8]) -> u64 {
-    let path = path_of_locked(recording);
+    let path = path_of(recording);
     let error = put(&path, bytes);
     if !is_forbidden(error) {
         return error;
     }
     recording.file = u32::MAX;
-    let path = path_of_locked(recording);
+    let path = path_of(recording);
     put(&path, bytes)
 }
 

@@ -229,6 +229,7 @@ impl State {
         if cpu == 0 && wall == 0 {
             return;
         }
+        self.counted += 1;
         let slice = self.slice_at(moment);
         if let Some(slice) = self.slices.get_mut(slice) {
             slice.ticks += if self.ticks_are_wall { wall } else { cpu };
