@@ -85,7 +85,12 @@ pub(crate) fn look_for() -> Result<bool, &'static str> {
         return Err("this CPython does not export _PyRuntime");
     }
     let asked = if config::deflected(config::WRONG_LAYOUT) {
-        if version < 0x030c { 0x030d } else { 0x0309 }
+        match version {
+            0x030b => 0x030c,
+            0x030c => 0x030b,
+            ..0x030b => 0x030d,
+            _ => 0x0309,
+        }
     } else {
         version
     };

@@ -387,11 +387,13 @@ pub(crate) fn tell_refusal() {
         recording.config.period_ns(),
         false,
     );
-    let mut image = Vector::new();
+    // It may be memory that was refused.
+    let mut room = [0; 8 << 10];
+    // SAFETY: the room is used by nothing else, and outlives the vector.
+    let mut image = unsafe { Vector::lent(&mut room) };
     if image_of(recording, &mut image, true) {
         put_locked(recording, image.as_slice());
     }
-    image.free();
     recording.state.free();
 }
 

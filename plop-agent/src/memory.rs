@@ -8,6 +8,8 @@ pub(crate) struct Vector<T: Copy> {
     at: *mut T,
     len: usize,
     bytes: usize,
+    /// Whether the memory is somebody else's, and cannot grow.
+    lent: bool,
 }
 
 /// What a vector takes at first: a page.
@@ -19,6 +21,20 @@ impl<T: Copy> Vector<T> {
             at: core::ptr::null_mut(),
             len: 0,
             bytes: 0,
+            lent: false,
+        }
+    }
+
+    /// A vector in memory that is there already, for when there may be no other.
+    ///
+    /// # Safety
+    /// Nobody else uses the memory while the vector is used.
+    pub(crate) unsafe fn lent(memory: &mut [T]) -> Self {
+        Vector {
+            at: memory.as_mut_ptr(),
+            len: 0,
+            bytes: size_of_val(memory),
+            lent: true,
         }
     }
 
@@ -37,6 +53,9 @@ impl<T: Copy> Vector<T> {
         let needed = (self.len + more) * size;
         if needed <= self.bytes {
             return true;
+        }
+        if self.lent {
+            return false;
         }
         let bytes = needed.next_power_of_two().max(FIRST);
         let at = if self.bytes == 0 {
@@ -120,8 +139,10 @@ impl<T: Copy> Vector<T> {
 
     /// Gives the memory back.
     pub(crate) fn free(&mut self) {
-        // SAFETY: the memory is this vector's alone, and nothing borrows it here.
-        unsafe { sys::unmap(self.at.cast(), self.bytes) };
+        if !self.lent {
+            // SAFETY: the memory is this vector's alone, and nothing borrows it here.
+            unsafe { sys::unmap(self.at.cast(), self.bytes) };
+        }
         *self = Vector::new();
     }
 }

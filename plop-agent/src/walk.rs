@@ -27,6 +27,11 @@ const LONGEST_NAME: u64 = 1024;
 const LONGEST_FILE: u64 = 4096;
 const LONGEST_TABLE: u64 = 16 << 10;
 
+/// How much of the C stack lies between two calls of the interpreter at most, and how large a thread state
+/// is at most.
+const FARTHEST_CALL: u64 = 8 << 20;
+const LARGEST_TSTATE: u64 = 4 << 10;
+
 /// What a walk came to. The frames are in the scratch words of the slot, the leaf first.
 pub(crate) struct Walked {
     pub(crate) depth: usize,
@@ -85,6 +90,13 @@ fn frames<M: Memory>(
     let below = || {
         let top = memory.pointer(at(tstate, layout.tstate.frame))?;
         let below = memory.pointer(at(top, layout.cframe_current + 8))?;
+        // It is in the call before, further up the stack, or the first one, in the thread state. One that
+        // is neither has not been written yet.
+        let is_further_up = below.wrapping_sub(top) < FARTHEST_CALL;
+        let is_first = below.wrapping_sub(tstate) < LARGEST_TSTATE;
+        if !is_further_up && !is_first {
+            return None;
+        }
         memory.pointer(at(below, layout.cframe_current))
     };
     let number = || {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::{Python, Record, compile, native, python, pythons};
-use crate::support::{in_ci, skipped};
+use crate::support::skipped;
 
 /// Memory is refused: the program is not harmed by what we would have needed.
 #[test]
@@ -338,8 +338,58 @@ fn few_descriptors_are_enough() {
         let recorded = record.with("--mode cpu").run_beside().fine();
         recorded.seen().is_sound().expect_cpu("burn", 0.2, 100.0);
     }
-    // The kernel sends SIGXFSZ to whoever writes past the limit.
+    // The kernel sends SIGXFSZ to whoever writes past the limit: not to the program for our sake.
     let record = python.record("burn.py 0.2").limited(native, "fsize=0");
-    let recorded = record.with("--mode cpu -q").run();
-    assert!(recorded.status.success() || in_ci() || recorded.status.code().is_some());
+    let recorded = record.with("--mode cpu").run_beside();
+    assert!(!recorded.has_profile());
+}
+
+/// What we need ourselves is refused to us: the program goes on as without us, and why is told.
+#[test]
+fn what_is_refused_to_the_agent_is_said() {
+    for python in pythons() {
+        for (refused, why) in [
+            ("no-memory", "not sampled: there is no memory"),
+            ("no-thread", "not sampled: a thread is refused"),
+        ] {
+            let record = python.record("burn.py 0.2 exit:3");
+            let deflect = format!("--deflect {refused}");
+            let recorded = record.with(&deflect).run().ended(3);
+            let Python { version, .. } = python;
+            let said = &recorded.stderr;
+            assert_eq!(recorded.stdout, "done\n", "{version:?} {refused}");
+            assert!(said.contains(why), "{version:?} {refused}: {said}");
+            assert!(said.contains("no samples collected"), "{version:?}: {said}");
+            assert!(!recorded.has_profile());
+        }
+    }
+}
+
+/// An interpreter that is not what it says it is.
+#[test]
+fn stacks_that_cannot_be_read_are_said_to_be() {
+    for python in pythons() {
+        let record = python.record("burn.py 0.5 exit:3");
+        let recorded = record.with("--deflect wrong-layout").run().ended(3);
+        assert_eq!(recorded.stdout, "done\n");
+        let said = &recorded.stderr;
+        // By the other version's numbers there is nonsense where frames should be, or nothing at all.
+        let why = match python.version {
+            (3, 12) => "the self-test failed",
+            _ => "no sample has a Python frame",
+        };
+        assert!(said.contains(why), "{:?}: {said}", python.version);
+    }
+}
+
+/// Where our handler of faults is not wanted, the kernel copies what is read.
+#[test]
+fn without_the_guard_stacks_are_as_true() {
+    for python in pythons() {
+        let record = python.record("burn.py 0.4").with("--deflect no-guard");
+        let recorded = record.run_beside().fine();
+        let seen = recorded.seen().is_sound();
+        assert_eq!(seen.counter("faults"), 0);
+        seen.expect_cpu("burn", 0.4, 100.0);
+    }
 }

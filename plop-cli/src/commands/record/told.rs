@@ -14,6 +14,9 @@ use crate::report;
 
 /// More rejected stacks than this share are worth a word.
 const REJECTED: f64 = 0.0003;
+/// Fewer of them, or fewer samples, say nothing.
+const FEW: i64 = 5;
+const FEW_SAMPLES: i64 = 20;
 
 /// What all processes counted and said, kept while their samples go into the profile.
 #[derive(Default)]
@@ -100,11 +103,23 @@ impl Account {
             remarks.push(format!("sampled by {trigger}: {why}"));
         }
         let rejected = self.counters.rejected as f64 / self.counters.delivered.max(1) as f64;
-        if rejected > REJECTED {
+        let sampled = self.refused.is_empty();
+        if sampled && self.counters.rejected > FEW && rejected > REJECTED {
             remarks.push(format!(
                 "{} of {} stacks were cut off at a frame that cannot be one",
                 self.counters.rejected, self.counters.delivered
             ));
+        }
+        if sampled
+            && self.runtime
+            && self.counters.delivered >= FEW_SAMPLES
+            && self.counters.no_python + self.counters.overruns >= self.counters.delivered
+        {
+            remarks.push(
+                "no sample has a Python frame: no Python code ran, or this build of CPython keeps its \
+                 frames where plop does not look"
+                    .to_owned(),
+            );
         }
         if self.recovered > 0 {
             let (who, lacks) = match self.recovered {
