@@ -28,18 +28,21 @@
 #if PY_VERSION_HEX >= 0x030d0000
 #define FRAME _PyInterpreterFrame
 #define TSTATE_FRAME AT(PyThreadState, current_frame)
+#define TSTATE_CHUNK NONE
 #define CFRAME_CURRENT NONE
 #define FRAME_CODE AT(FRAME, f_executable)
 #define FRAME_LASTI AT(FRAME, instr_ptr)
 #elif PY_VERSION_HEX >= 0x030b0000
 #define FRAME _PyInterpreterFrame
 #define TSTATE_FRAME AT(PyThreadState, cframe)
+#define TSTATE_CHUNK AT(PyThreadState, datastack_chunk)
 #define CFRAME_CURRENT AT(_PyCFrame, current_frame)
 #define FRAME_CODE AT(FRAME, f_code)
 #define FRAME_LASTI AT(FRAME, prev_instr)
 #else
 #define FRAME PyFrameObject
 #define TSTATE_FRAME AT(PyThreadState, frame)
+#define TSTATE_CHUNK NONE
 #define CFRAME_CURRENT NONE
 #define FRAME_CODE AT(FRAME, f_code)
 #define FRAME_LASTI AT(FRAME, f_lasti)
@@ -154,9 +157,10 @@ int main(void) {
     if (compact != kind + 3 || ascii != kind + 4) return 1;
 
     printf("Layout { version: 0x%04x, free_threaded: %s, ", PY_VERSION_HEX >> 16, FREE_THREADED);
-    printf("tstate: Tstate { next: %d, interp: %d, thread_id: %d, native_thread_id: %d, frame: %d }, ",
+    printf("tstate: Tstate { next: %d, interp: %d, thread_id: %d, native_thread_id: %d, frame: %d, "
+           "chunk: %d }, ",
            AT(PyThreadState, next), AT(PyThreadState, interp), AT(PyThreadState, thread_id),
-           NATIVE_THREAD_ID, TSTATE_FRAME);
+           NATIVE_THREAD_ID, TSTATE_FRAME, TSTATE_CHUNK);
     printf("cframe_current: %d, ", CFRAME_CURRENT);
     printf("frame: Frame { code: %d, back: %d, lasti: %d, owner: %d }, ", FRAME_CODE, FRAME_BACK,
            FRAME_LASTI, FRAME_OWNER);

@@ -115,6 +115,11 @@ pub(crate) trait Memory {
     fn pointer(&self, at: u64) -> Option<u64> {
         if at & 7 != 0 { None } else { self.word(at) }
     }
+
+    /// Whether there is memory at an address that is likely to have none.
+    fn is_there(&self, at: u64) -> bool {
+        self.word(at).is_some()
+    }
 }
 
 /// Whether an address can be one of the program's at all.
@@ -146,6 +151,11 @@ impl Memory for Direct {
         } else {
             Some(loaded.word)
         }
+    }
+
+    /// Asks the kernel, so that nothing faults.
+    fn is_there(&self, at: u64) -> bool {
+        plausible(at) && sys::is_mapped(at)
     }
 }
 
@@ -198,5 +208,69 @@ impl Memory for Copied {
         let mut word = [0; 8];
         self.byte_range(at, &mut word)?;
         Some(u64::from_le_bytes(word))
+    }
+
+    /// Asks the kernel, so that nothing faults.
+    fn is_there(&self, at: u64) -> bool {
+        plausible(at) && sys::is_mapped(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    unsafe extern "C" {
+        fn mprotect(at: *mut u8, bytes: usize, allowed: i32) -> i32;
+    }
+
+    /// Changes what may be done with a page of memory.
+    fn protect(page: *mut u8, readable: bool) {
+        // SAFETY: the page is the test's own.
+        assert_eq!(unsafe { mprotect(page, 4096, readable.into()) }, 0);
+    }
+
+    /// A page that another thread takes away and gives back all the time is read or not, and nothing else
+    /// happens.
+    #[test]
+    fn memory_that_comes_and_goes_is_read_or_not() {
+        crate::signals::guard_loads();
+        assert!(guarded());
+        let page = sys::map(4096);
+        // SAFETY: the page is this test's.
+        unsafe { page.cast::<u64>().write(4711) };
+        let over = AtomicBool::new(false);
+        let (mut there, mut gone) = (0, 0);
+        let at = page as u64;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let page = at as *mut u8;
+                while !over.load(Relaxed) {
+                    protect(page, false);
+                    protect(page, true);
+                }
+            });
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+            while (there < 2_000 || gone < 2_000) && std::time::Instant::now() < until {
+                for memory in [&Direct as &dyn Memory, &Copied::new()] {
+                    match memory.word(at) {
+                        Some(word) => {
+                            assert_eq!(word, 4711);
+                            there += 1;
+                        }
+                        None => gone += 1,
+                    }
+                }
+            }
+            over.store(true, Relaxed);
+        });
+        assert!(there > 100 && gone > 100, "{there} {gone}");
+        protect(page, false);
+        assert!(!Direct.is_there(at) && !Direct.is_there(0) && !Direct.is_there(u64::MAX));
+        protect(page, true);
+        assert!(Direct.is_there(at));
+        // SAFETY: nobody reads it any more.
+        unsafe { sys::unmap(page, 4096) };
     }
 }

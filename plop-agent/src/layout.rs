@@ -52,6 +52,8 @@ pub(crate) struct Tstate {
     /// The kernel's number of the thread.
     pub(crate) native_thread_id: i32,
     pub(crate) frame: i32,
+    /// The block that frames are put into, in 3.11 and 3.12.
+    pub(crate) chunk: i32,
 }
 
 /// `PyFrameObject` up to 3.10, `_PyInterpreterFrame` from then on
@@ -210,6 +212,7 @@ const PY38: Layout = Layout {
         thread_id: 176,
         native_thread_id: -1,
         frame: 24,
+        chunk: -1,
     },
     cframe_current: -1,
     frame: Frame {
@@ -287,6 +290,7 @@ const PY311: Layout = Layout {
         thread_id: 152,
         native_thread_id: 160,
         frame: 56,
+        chunk: 296,
         ..PY310.tstate
     },
     cframe_current: 8,
@@ -324,6 +328,7 @@ const PY312: Layout = Layout {
     tstate: Tstate {
         thread_id: 136,
         native_thread_id: 144,
+        chunk: 232,
         ..PY311.tstate
     },
     cframe_current: 0,
@@ -363,6 +368,7 @@ const PY313: Layout = Layout {
         thread_id: 152,
         native_thread_id: 160,
         frame: 72,
+        chunk: -1,
         ..PY312.tstate
     },
     cframe_current: -1,

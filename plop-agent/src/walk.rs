@@ -31,6 +31,8 @@ const LONGEST_TABLE: u64 = 16 << 10;
 /// is at most.
 const FARTHEST_CALL: u64 = 8 << 20;
 const LARGEST_TSTATE: u64 = 4 << 10;
+/// How large the blocks are at least that frames are put into.
+const SMALLEST_CHUNK: u64 = 16 << 10;
 
 /// What a walk came to. The frames are in the scratch words of the slot, the leaf first.
 pub(crate) struct Walked {
@@ -82,10 +84,15 @@ fn frames<M: Memory>(
     };
     let first = || {
         let first = memory.pointer(at(tstate, layout.tstate.frame))?;
-        match layout.cframe_current {
-            -1 => Some(first),
-            offset => memory.pointer(at(first, offset)),
+        if layout.cframe_current < 0 {
+            return Some(first);
         }
+        let frame = memory.pointer(at(first, layout.cframe_current))?;
+        // At the very beginning of a call it has not been written yet, and may be anything. Frames are in
+        // the thread's block; one that is not, since it is a generator's, costs a system call.
+        let chunk = memory.pointer(at(tstate, layout.tstate.chunk))?;
+        let in_chunk = frame.wrapping_sub(chunk) < SMALLEST_CHUNK;
+        (frame == 0 || in_chunk || memory.is_there(frame)).then_some(frame)
     };
     let below = || {
         let top = memory.pointer(at(tstate, layout.tstate.frame))?;
@@ -103,12 +110,15 @@ fn frames<M: Memory>(
         let of = memory.pointer(at(tstate, layout.tstate.interp))?;
         memory.word(at(of, layout.interp.id))
     };
-    let Some(mut frame) = first() else {
+    let mut below_is_new = true;
+    let Some(mut frame) = first().or_else(|| {
+        below_is_new = false;
+        below()
+    }) else {
         return walked;
     };
     walked.interpreter = number().unwrap_or(0) as u32;
     let mut steps = 0;
-    let mut below_is_new = true;
     while frame != 0 {
         steps += 1;
         if walked.depth == DEEPEST || steps > 2 * DEEPEST {
@@ -555,6 +565,40 @@ pub(crate) mod tests {
             });
             assert_eq!((walked.depth, walked.plausible), (20, true));
         }
+    }
+
+    /// A call that has just begun has a place for its frame, in which nothing is written yet.
+    #[test]
+    fn frames_that_are_not_written_yet_are_passed_over() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let layout = layout::find(0x030b, false).unwrap();
+        let (whole, frames) = Fake::stack(20);
+        let (new, old) = (0x1f_0000, 0x20_0000);
+        for garbage in [0xffff_0000u64, 0x1_0000_0000, 8, 7, u64::MAX, 0x100_0008] {
+            for (previous, depth) in [(old, 20), (0xec00, 0), (0, 0), (new - 64, 0)] {
+                let mut fake = whole.clone();
+                fake.fill(new, 64);
+                fake.put(at(TSTATE, layout.tstate.frame), new);
+                fake.put(at(new, layout.cframe_current), garbage);
+                fake.put(at(new, layout.cframe_current + 8), previous);
+                let walked = walked(&fake);
+                assert_eq!(
+                    (walked.depth, walked.plausible),
+                    (depth, depth > 0),
+                    "{garbage:#x} {previous:#x}"
+                );
+            }
+        }
+        // The first one stands in the thread state.
+        let mut fake = whole.clone();
+        fake.put(at(TSTATE, layout.tstate.frame), new);
+        fake.fill(new, 64);
+        fake.put(at(new, layout.cframe_current), 0xffff_0000);
+        fake.put(at(new, layout.cframe_current + 8), TSTATE + 320);
+        fake.put(TSTATE + 320 + 8, frames[0]);
+        assert_eq!(walked(&fake).depth, 20);
     }
 
     #[test]

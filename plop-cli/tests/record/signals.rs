@@ -1,7 +1,7 @@
 //! Signals that are the program's own: SIGPROF, with which plop samples, and SIGSEGV, which it would
 //! notice first.
 
-use crate::harness::{Record, native, pythons};
+use crate::harness::{Record, native, python, pythons};
 
 /// A handler in Python or in C, a timer of the program's own, or an action that would end it.
 #[test]
@@ -80,6 +80,27 @@ fn no_signal_of_ours_is_pending_after_an_exec_that_failed() {
             .with("--mode cpu -r 1000");
         let told = record.run().fine().told();
         assert_eq!(told["pending"], 0, "Python {:?}", python.version);
+    }
+}
+
+/// The functions of exec that take words one by one: they reach the program, and sampling goes on where
+/// there is none.
+#[test]
+fn words_of_exec_that_are_listed_arrive() {
+    let Some(python) = python() else { return };
+    for name in ["execl", "execlp", "execle"] {
+        for count in [0, 1, 3, 4, 5, 126, 127, 128, 129, 300] {
+            let recorded = python
+                .record(&format!("exec_lists.py {name} {count} 0.1"))
+                .with("--mode cpu")
+                .run_beside()
+                .fine();
+            let words: Vec<_> = (0..count).map(|n| n.to_string()).collect();
+            let told = format!("-1 2\n{}\n", words.join(" "));
+            assert_eq!(recorded.stdout, told, "{name} of {count}");
+            let seen = recorded.seen().is_sound();
+            seen.expect_cpu("after_failing", 0.1, 100.0);
+        }
     }
 }
 
