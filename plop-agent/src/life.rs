@@ -284,6 +284,7 @@ fn stop_sampling(recording: &mut Recording, why: &'static str) {
     recording.state.drain();
     for (_, slot) in slots::all() {
         if slot.state.load(Acquire) == slots::ARMED {
+            trigger::lose_blocked(slot, 1);
             threads::settle(slot, &mut recording.state);
         }
     }
@@ -449,6 +450,7 @@ pub(crate) extern "C" fn after_fork_in_child() {
     guard::FAULTS_OUTSIDE.store(0, Relaxed);
     handler::NESTED.store(0, Relaxed);
     threads::UNPROVEN.store(0, Relaxed);
+    trigger::BLOCKED_NS.store(0, Relaxed);
     threads::DEFERRED.store(0, Relaxed);
     DONE.store(true, Release);
     if !over {

@@ -150,17 +150,27 @@ fn look_at(
         )
     };
     let put = |walked: &walk::Walked, doing: u8| {
+        // A thread that takes no signals has nothing else that counts its CPU time.
+        let counts_here = doing == ON_CPU
+            && slot.masked.load(Relaxed) != 0
+            && matches!(trigger::kind(), trigger::TIMER | trigger::PERF);
+        let cpu = match counts_here {
+            true => trigger::take_blocked(slot, clock),
+            false => 0,
+        };
         let sample = Sample {
             generation: codes::generation(),
             state: doing,
-            cpu: 0,
+            cpu,
             cycles: sys::cycles(),
             wall_ns: elapsed,
             tid,
         };
-        if !walk::put_sample(own_slot, own, index, walked, sample) {
-            own_slot.counts.dropped.fetch_add(1, Relaxed);
-        }
+        let counts = &own_slot.counts;
+        match walk::put_sample(own_slot, own, index, walked, sample) {
+            true => counts.delivered.fetch_add(cpu.into(), Relaxed),
+            false => counts.dropped.fetch_add(cpu.max(1).into(), Relaxed),
+        };
     };
     let mut before = clock;
     for _ in 0..2 {

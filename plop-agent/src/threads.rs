@@ -275,6 +275,8 @@ fn each_task(mut each: impl FnMut(i32)) -> bool {
 fn arm(tid: i32) -> Option<&'static Slot> {
     let (index, slot) = slots::claim()?;
     slots::prepare(slot, tid);
+    let clock = sys::clock(sys::cpu_clock_of(tid)).unwrap_or(0);
+    slot.paused_at_ns.store(clock, Relaxed);
     slot.masked.store(u32::from(has_blocked_ours(tid)), Release);
     slot.state.store(ARMED, Release);
     if !trigger::arm(slot, index, tid) {
@@ -333,6 +335,7 @@ pub(crate) fn retire(slot: &Slot) {
         .compare_exchange(ARMED, RETIRED, Release, Relaxed)
         .is_ok()
     {
+        trigger::lose_blocked(slot, 1);
         trigger::disarm(slot);
     }
 }

@@ -407,8 +407,34 @@ pub(crate) fn event_is_there(slot: &Slot) -> bool {
     fd >= 0 && plain!(IOCTL, fd, IOC_ID, &raw mut id) == 0 && id == slot.event_id.load(Relaxed)
 }
 
+/// CPU time of threads that had our signal blocked, and of which no sample tells.
+pub(crate) static BLOCKED_NS: AtomicU64 = AtomicU64::new(0);
+
+/// The whole periods that a thread has used since its signal was blocked, which count from now on.
+pub(crate) fn take_blocked(slot: &Slot, clock_ns: u64) -> u32 {
+    let period = PERIOD_NS.load(Relaxed).max(1);
+    let used = clock_ns.saturating_sub(slot.paused_at_ns.load(Relaxed));
+    let ticks = (used / period).min(1 << 20);
+    slot.paused_at_ns.fetch_add(ticks * period, Relaxed);
+    ticks as u32
+}
+
+/// Counts as lost what a thread has used with its signal blocked, if it is so many periods.
+pub(crate) fn lose_blocked(slot: &Slot, least: u64) {
+    if slot.masked.load(Acquire) != 0
+        && matches!(kind(), TIMER | PERF)
+        && let Some(clock) = sys::clock(sys::cpu_clock_of(slot.tid.load(Relaxed)))
+        && clock.saturating_sub(slot.paused_at_ns.load(Relaxed)) >= least * period_ns()
+    {
+        let lost = u64::from(take_blocked(slot, clock)) * period_ns();
+        BLOCKED_NS.fetch_add(lost, Relaxed);
+    }
+}
+
 /// Stops the calling thread's timer while the thread has its signal blocked.
 pub(crate) fn pause(slot: &Slot) {
+    slot.paused_at_ns
+        .store(sys::clock(sys::THREAD_CPU).unwrap_or(0), Relaxed);
     let timer = slot.timer.load(Acquire);
     if timer == 0 {
         disarm(slot);
@@ -426,19 +452,19 @@ pub(crate) fn pause(slot: &Slot) {
     let [_, _, seconds, nanoseconds] = left;
     let left = seconds as u64 * 1_000_000_000 + nanoseconds as u64;
     slot.left_ns.store(left, Relaxed);
-    slot.paused_at_ns
-        .store(sys::clock(sys::THREAD_CPU).unwrap_or(0), Relaxed);
 }
 
 /// Lets it go on. What the thread has used meanwhile counts with its next sample. Whether it is armed.
 pub(crate) fn go_on(slot: &Slot, index: usize) -> bool {
+    let clock = sys::clock(sys::THREAD_CPU).unwrap_or(0);
     let timer = slot.timer.load(Acquire);
     if timer == 0 {
+        let late = take_blocked(slot, clock);
+        slot.skipped.fetch_add(late, Relaxed);
         return arm(slot, index, sys::gettid());
     }
     let period = PERIOD_NS.load(Relaxed).max(1);
-    let used =
-        (sys::clock(sys::THREAD_CPU).unwrap_or(0)).saturating_sub(slot.paused_at_ns.load(Relaxed));
+    let used = clock.saturating_sub(slot.paused_at_ns.load(Relaxed));
     let left = slot.left_ns.load(Relaxed).clamp(1, period * 2);
     let late = (used + period).saturating_sub(left) / period;
     slot.skipped.fetch_add(late.min(1 << 20) as u32, Relaxed);

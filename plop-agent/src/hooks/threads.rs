@@ -38,6 +38,8 @@ unsafe extern "C" fn thread_starts(index: *mut c_void) -> *mut c_void {
         let tid = sys::gettid();
         slots::prepare(slot, tid);
         let blocked = sys::block(0) & sys::bit(trigger::THREADS) != 0;
+        slot.paused_at_ns
+            .store(sys::clock(sys::THREAD_CPU).unwrap_or(0), Relaxed);
         slot.masked.store(u32::from(blocked), Release);
         slot.state.store(slots::ARMED, Release);
         if life::is_recording() && !trigger::arm(slot, index as usize, tid) {

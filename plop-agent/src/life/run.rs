@@ -7,7 +7,7 @@ use super::save::{SAVE_NS, SAVE_SHARE, image_of, is_forbidden, path_of, put};
 use super::{
     DONE, KILLING, RECORDING, RUNNING, Recording, STOP, WRITING, is_ours, lock, stop_sampling,
 };
-use crate::config::{self, Config, Text, deflected};
+use crate::config::{self, Config, Mode, Text, deflected};
 use crate::guard::{Copied, Direct, guarded};
 use crate::handler::{self, ACTIVE};
 use crate::memory::Vector;
@@ -140,9 +140,12 @@ fn run(image: &mut Vector<u8>) {
     let mut drain_every = SELDOM_NS;
     loop {
         let now = sys::now();
-        let tick = match config.mode.looks() {
-            true => config.period_ns().max(1_000_000),
-            false => drain_every,
+        let tick = match config.mode {
+            // Waking up costs more than looking. Where CPU samples tell what runs, a look says only what
+            // waits, with all the time since the last one as its weight.
+            Mode::CpuWall => config.period_ns().max(4_000_000),
+            mode if mode.looks() => config.period_ns().max(1_000_000),
+            _ => drain_every,
         };
         jitter ^= jitter << 13;
         jitter ^= jitter >> 17;
@@ -263,6 +266,13 @@ fn tick_once(recording: &mut Recording, config: &Config, now: u64) {
         false => (recording.drain_every_ns * 5 / 4).clamp(OFTEN_NS, SELDOM_NS),
     };
     state.fullest = 0;
+    if !config.mode.looks() {
+        // One that unblocks it soon counts with its next sample what it has used; one that ends may not
+        // come to that.
+        for (_, slot) in slots::all().filter(|(_, slot)| slot.state.load(Relaxed) == slots::ARMED) {
+            trigger::lose_blocked(slot, 10);
+        }
+    }
     signals::check_guard();
     signals::retake(trigger::signal(config.mode), handler::on_signal);
     if trigger::kind() == trigger::PERF {

@@ -71,6 +71,7 @@ impl Facts for Told<'_> {
         number("faults", guard::FAULTS.load(Relaxed));
         number("faults_outside", guard::FAULTS_OUTSIDE.load(Relaxed));
         number("guarded", u64::from(guarded()));
+        number("blocked_ns", trigger::BLOCKED_NS.load(Relaxed));
         number("cpu_ns", state.cpu_ns);
         number("wall_ns", state.wall_ns);
         number("own_cpu_ns", recording.own_cpu_ns);

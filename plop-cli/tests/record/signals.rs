@@ -1,7 +1,7 @@
 //! Signals that are the program's own: SIGPROF, with which plop samples, and SIGSEGV, which it would
 //! notice first.
 
-use crate::harness::{Record, native, python, pythons};
+use crate::harness::{Python, Record, native, python, pythons};
 
 /// A handler in Python or in C, a timer of the program's own, or an action that would end it.
 #[test]
@@ -80,6 +80,34 @@ fn no_signal_of_ours_is_pending_after_an_exec_that_failed() {
             .with("--mode cpu -r 1000");
         let told = record.run().fine().told();
         assert_eq!(told["pending"], 0, "Python {:?}", python.version);
+    }
+}
+
+/// Threads that never take a signal: looks at them count their CPU time, and where there are none, that is
+/// said.
+#[test]
+fn cpu_time_of_threads_with_the_signal_blocked() {
+    for python in pythons().iter().step_by(2) {
+        for rate in [100, 1000] {
+            let record = python.record("sigprof.py blocked 0.8");
+            let recorded = record.with(&format!("-r {rate}")).run_beside().fine();
+            let seen = recorded.seen().is_sound();
+            seen.expect_cpu("burn", 0.8, f64::from(rate));
+            let record = python.record("sigprof.py blocked 0.4");
+            let recorded = record.with(&format!("--mode cpu -r {rate}")).run().fine();
+            let told = "of CPU time is in no sample: threads had SIGPROF blocked";
+            let Python { version, .. } = python;
+            assert!(
+                recorded.stderr.contains(told),
+                "{version:?} at {rate}: {}",
+                recorded.stderr
+            );
+            let lost = recorded.seen().counter("blocked_ns") as f64 / 1e9;
+            assert!(
+                (0.25..0.5).contains(&lost),
+                "{version:?} at {rate}: {lost} s"
+            );
+        }
     }
 }
 

@@ -92,6 +92,8 @@ counters! {
     unproven
     /// Reads of memory that was not there.
     faults
+    /// CPU time of threads that had the sampler's signal blocked, of which no sample tells.
+    blocked_ns
     /// CPU time of the process while it was sampled.
     cpu_ns
     /// Time that passed while it was sampled.

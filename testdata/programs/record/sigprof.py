@@ -4,8 +4,9 @@
 and a timer by setitimer(ITIMER_PROF) every 10 ms. `default` and `ignore`: sets that action only.
 `c`: a handler by sigaction in C (libnative.so, by NATIVE), and 50 signals. `wait`: blocks every signal
 and collects the pending ones, as a thread for signals does. `failed`: tries to exec what is not
-there, and blocks SIGPROF soon after. `children`: a command
-started after all that, and which signals it finds ignored. Prints JSON of what it saw. Usage: sigprof.py KIND [SECONDS]
+there, and blocks SIGPROF soon after. `blocked`: two threads that have SIGPROF blocked for good.
+`children`: a command started after all that, and which signals it finds ignored. Prints JSON of what it
+saw. Usage: sigprof.py KIND [SECONDS]
 """
 import ctypes
 import json
@@ -13,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 SEEN = []
@@ -81,6 +83,16 @@ def wait(seconds):
     got = signal.sigtimedwait(signal.valid_signals(), 0)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     return {"pending": sorted(map(int, pending)), "got": got and got.si_signo}
+
+
+def blocked(seconds):
+    """Of two threads one has the signal blocked from its beginning, the other one blocks it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])
+    thread = threading.Thread(target=burn, args=(seconds / 2,))
+    thread.start()
+    thread.join()
+    burn(seconds / 2)
+    return None
 
 
 def failed(seconds):

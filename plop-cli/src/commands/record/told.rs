@@ -110,6 +110,12 @@ impl Account {
                 self.counters.rejected, self.counters.delivered
             ));
         }
+        if self.counters.blocked_ns > 0 {
+            remarks.push(format!(
+                "{} of CPU time is in no sample: threads had SIGPROF blocked",
+                duration(self.counters.blocked_ns as f64)
+            ));
+        }
         if sampled
             && self.runtime
             && self.counters.delivered >= FEW_SAMPLES
