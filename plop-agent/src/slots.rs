@@ -206,6 +206,8 @@ impl Record<'_> {
 static ALL: [AtomicPtr<Slot>; SLOTS] = [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS];
 /// How many slots there are.
 static MADE: AtomicU32 = AtomicU32::new(0);
+/// No slot before this one is free. Above it, how many have been given back.
+static FIRST_FREE: AtomicU64 = AtomicU64::new(0);
 /// Words in a new ring.
 static RING: AtomicU32 = AtomicU32::new(1 << 14);
 /// Which slots have something unread.
@@ -240,7 +242,11 @@ pub(crate) fn made() -> u32 {
 
 /// All slots with their index.
 pub(crate) fn all() -> impl Iterator<Item = (usize, &'static Slot)> {
-    (0..MADE.load(Acquire) as usize).filter_map(|index| Some((index, get(index)?)))
+    all_from(0)
+}
+
+fn all_from(first: u32) -> impl Iterator<Item = (usize, &'static Slot)> {
+    (first..MADE.load(Acquire)).filter_map(|index| Some((index as usize, get(index as usize)?)))
 }
 
 /// The slot of a thread that is armed.
@@ -250,14 +256,30 @@ pub(crate) fn of(tid: i32) -> Option<(usize, &'static Slot)> {
 
 /// A free slot, claimed; `None` when there is no memory or there are too many threads.
 pub(crate) fn claim() -> Option<(usize, &'static Slot)> {
-    let free = all().find(|(_, slot)| {
+    let first = FIRST_FREE.load(Acquire);
+    let free = all_from(first as u32).find(|(_, slot)| {
         slot.state.load(Relaxed) == FREE
             && slot
                 .state
                 .compare_exchange(FREE, CLAIMED, AcqRel, Relaxed)
                 .is_ok()
     });
-    free.or_else(make)
+    let claimed = free.or_else(make);
+    if let Some((index, _)) = claimed {
+        // Not if one has been given back meanwhile.
+        let next = first >> 32 << 32 | (index as u64 + 1);
+        let _ = FIRST_FREE.compare_exchange(first, next, AcqRel, Relaxed);
+    }
+    claimed
+}
+
+/// Gives a slot back.
+pub(crate) fn free(index: usize, slot: &Slot) {
+    slot.state.store(FREE, Release);
+    let _ = FIRST_FREE.fetch_update(AcqRel, Acquire, |first| {
+        let lowest = (first as u32).min(index as u32);
+        Some(first.wrapping_add(1 << 32) >> 32 << 32 | u64::from(lowest))
+    });
 }
 
 fn bytes_of(ring: u32) -> usize {
@@ -356,6 +378,7 @@ pub(crate) fn take_marked(mut visit: impl FnMut(usize, &'static Slot)) {
 /// # Safety
 /// No handler runs, and nobody holds on to a slot.
 pub(crate) unsafe fn forget() {
+    FIRST_FREE.store(0, Relaxed);
     for (index, slot) in all() {
         if let Some(place) = ALL.get(index) {
             place.store(core::ptr::null_mut(), Relaxed);
@@ -373,8 +396,8 @@ pub(crate) unsafe fn forget() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
-    // One test, since there is one set of slots.
     #[test]
     fn records_are_whole_or_not_there_and_slots_come_back_empty() {
         let _alone = crate::walk::tests::ALONE.lock();
@@ -415,7 +438,43 @@ mod tests {
             );
             slot.read_up_to(to);
         }
-        let (other, _) = claim().unwrap();
+        let (other, other_slot) = claim().unwrap();
         assert_ne!(other, index);
+        slot.tid.store(0, Release);
+        free(index, slot);
+        free(other, other_slot);
+    }
+
+    /// Many threads claim and give back: no slot is two threads', and none is lost.
+    #[test]
+    fn slots_are_one_threads_at_a_time_and_used_again() {
+        let _alone = crate::walk::tests::ALONE.lock();
+        set_ring(1);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..300 {
+                        let claimed: Vec<_> =
+                            (0..round % 7 + 1).map(|_| claim().unwrap()).collect();
+                        for (_, slot) in &claimed {
+                            assert_eq!(slot.tid.swap(-1, AcqRel), 0);
+                        }
+                        for (index, slot) in claimed {
+                            slot.tid.store(0, Release);
+                            free(index, slot);
+                        }
+                    }
+                });
+            }
+        });
+        let slots = made();
+        let is_free = |slot: &Slot| slot.state.load(Relaxed) == FREE;
+        let count = all().filter(|(_, slot)| is_free(slot)).count();
+        let claimed: Vec<_> = (0..count).map(|_| claim().unwrap()).collect();
+        let indices: BTreeSet<_> = claimed.iter().map(|(index, _)| index).collect();
+        assert_eq!((indices.len(), made()), (count, slots));
+        for (index, slot) in claimed {
+            free(index, slot);
+        }
     }
 }

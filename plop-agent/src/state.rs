@@ -360,7 +360,11 @@ mod tests {
 
     fn done(mut state: State, slot: &Slot) {
         slot.read_up_to(slot.unread().1);
-        slot.state.store(slots::FREE, Release);
+        let (index, _) = slots::all()
+            .find(|(_, other)| core::ptr::eq(*other, slot))
+            .unwrap();
+        slot.tid.store(0, Release);
+        slots::free(index, slot);
         state.free();
     }
 

@@ -13,7 +13,7 @@ use core::sync::atomic::{
 use crate::config::{Mode, Text};
 use crate::interpreter;
 use crate::memory::{Map, Vector};
-use crate::slots::{self, ARMED, FREE, RETIRED, Slot};
+use crate::slots::{self, ARMED, RETIRED, Slot};
 use crate::state::{ON_CPU, State};
 use crate::{names, sys, trigger};
 
@@ -198,7 +198,7 @@ impl Threads {
 
     /// Frees the slots of threads that are gone, once all they recorded has been read.
     fn bury(&mut self, state: &mut State) {
-        for (_, slot) in slots::all() {
+        for (index, slot) in slots::all() {
             if slot.state.load(Relaxed) != RETIRED {
                 continue;
             }
@@ -211,7 +211,7 @@ impl Threads {
             state.past.add(slot);
             crate::state::clear_counts(slot);
             slot.tid.store(0, Relaxed);
-            slot.state.store(FREE, Release);
+            slots::free(index, slot);
         }
     }
 }

@@ -20,7 +20,7 @@ in_front! {
         let start: Routine = thread_starts;
         let result = behind(thread, attributes, start, index as *mut c_void);
         if result != 0 {
-            slot.state.store(slots::FREE, Release);
+            slots::free(index, slot);
         }
         result
     }
