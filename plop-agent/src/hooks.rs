@@ -14,7 +14,7 @@ mod threads;
 use core::ffi::{c_char, c_int, c_void};
 
 use crate::config::Config;
-use crate::{interpreter, life, symbols, sys};
+use crate::{interpreter, life, signals, symbols, sys};
 use behind::in_front;
 use environment::{forget_variables, variable};
 
@@ -64,8 +64,9 @@ extern "C" fn loaded(_: c_int, _: *const *const c_char, environment: *const *con
                 unsafe { forget_variables(environment.cast_mut(), &config) };
             }
             on_fork();
-            if let Err(refused) = life::start(&config, "") {
-                refuse(&config, refused);
+            match life::start(&config, "") {
+                Ok(()) => signals::save_before_ending(),
+                Err(refused) => refuse(&config, refused),
             }
         }
         Err(refused) => refuse(&config, refused),

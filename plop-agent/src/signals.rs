@@ -37,7 +37,7 @@ struct Held {
     version: AtomicU32,
 }
 
-static HELD: [Held; 3] = [const {
+static HELD: [Held; 6] = [const {
     Held {
         signal: AtomicU32::new(0),
         ours: AtomicUsize::new(0),
@@ -47,7 +47,7 @@ static HELD: [Held; 3] = [const {
         restorer: AtomicUsize::new(0),
         version: AtomicU32::new(0),
     }
-}; 3];
+}; 6];
 
 impl Held {
     fn wanted(&self) -> Action {
@@ -133,10 +133,36 @@ pub(crate) fn is_ours(signal: i32) -> bool {
     held(signal).is_some_and(|held| sys::action(signal).handler == held.ours.load(Acquire))
 }
 
+/// SIGHUP, SIGINT and SIGTERM, by which others have a process end.
+const ENDING: [i32; 3] = [1, 2, 15];
+
+/// Where one of these would end the process at once, what was sampled is saved first. A process that is
+/// the first of its container is not ended by them, and would be if they were handled.
+#[cfg(plop_agent)]
+pub(crate) fn save_before_ending() {
+    for signal in ENDING {
+        if sys::getpid() != 1 && sys::action(signal).handler == SIG_DFL {
+            take(signal, on_ending, 0);
+        }
+    }
+}
+
+#[cfg(plop_agent)]
+unsafe extern "C" fn on_ending(signal: i32, info: *mut u8, context: *mut u8) {
+    life::finish("signal");
+    // SAFETY: the kernel's arguments are passed on as they came.
+    unsafe { chain(signal, info, context) };
+}
+
 /// The program's call of `sigaction` for a signal that we hold: what it wanted before, or `None` when
 /// the call is none of our business.
 pub(crate) fn program_sets(signal: i32, new: Option<Action>) -> Option<Action> {
     let place = held(signal)?;
+    if new.is_some() && ENDING.contains(&signal) {
+        // Its handler is the kernel's affair: it may want system calls to be interrupted.
+        release(signal);
+        return None;
+    }
     Some(match new {
         Some(new) => place.want(new),
         None => place.wanted(),

@@ -72,8 +72,10 @@ in_front! {
                     0 => action.flags | sys::SA_RESTART,
                     _ => action.flags & !sys::SA_RESTART,
                 };
-                signals::program_sets(signal, Some(action));
-                0
+                match signals::program_sets(signal, Some(action)) {
+                    None => behind(signal, yes),
+                    Some(_) => 0,
+                }
             }
         }
     }

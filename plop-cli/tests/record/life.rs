@@ -234,6 +234,30 @@ fn every_signal_keeps_the_profile_and_the_status() {
     }
 }
 
+/// A signal that asks the process to end, from outside and unhandled: all that was sampled is saved.
+#[test]
+fn a_request_to_end_loses_nothing() {
+    let text = "import os, time\n\
+                def burn(seconds):\n    end = time.thread_time() + seconds\n    while time.thread_time() < end: pass\n\
+                burn(0.7)\nprint(os.getpid(), flush=True)\nos.read(0, 1)\nwhile True: time.sleep(1)";
+    for python in pythons() {
+        for (signal, number) in [("TERM", 15), ("HUP", 1)] {
+            for mode in ["", "--exec"] {
+                let record = Record::of(python.text(text)).with("--mode cpu").with(mode);
+                let mut underway = record.start();
+                underway.until_it_speaks();
+                let pid = underway.started.stdout().trim().parse().unwrap();
+                send(signal, pid);
+                let recorded = underway.wait().ended(128 + number);
+                let seen = recorded.seen().is_sound();
+                seen.expect_cpu("burn", 0.7, 100.0);
+                let lacks = recorded.stderr.contains("did not come to the end");
+                assert!(!lacks, "{:?} {signal}: {}", python.version, recorded.stderr);
+            }
+        }
+    }
+}
+
 /// Nothing runs in a process that is killed: what was saved before is there.
 #[test]
 fn sigkill_leaves_what_was_saved_before() {
