@@ -1,59 +1,110 @@
 //! Reading memory that may not be there.
 //!
-//! The fast way is an ordinary load at a known instruction: our handler of SIGSEGV and SIGBUS
-//! recognises that instruction and has the load give nothing. It is taken only while the kernel still
+//! The fast way is an ordinary load at one of some known instructions: our handler of SIGSEGV and SIGBUS
+//! recognises them and has the load give nothing. It is taken only while the kernel still
 //! shows that handler. Otherwise the kernel is asked to copy, a line at a time.
 
-use core::arch::global_asm;
+use core::arch::asm;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::{config, sys};
 
-#[cfg(target_arch = "x86_64")]
-global_asm!(
-    ".text",
-    ".p2align 4",
-    ".hidden plop_agent_load",
-    ".globl plop_agent_load",
-    "plop_agent_load:",
-    "mov rax, [rdi]",
-    "xor edx, edx",
-    "ret",
-    ".hidden plop_agent_nothing",
-    ".globl plop_agent_nothing",
-    "plop_agent_nothing:",
-    "xor eax, eax",
-    "mov edx, 1",
-    "ret",
-);
-#[cfg(target_arch = "aarch64")]
-global_asm!(
-    ".text",
-    ".p2align 4",
-    ".hidden plop_agent_load",
-    ".globl plop_agent_load",
-    "plop_agent_load:",
-    "ldr x0, [x0]",
-    "mov x1, #0",
-    "ret",
-    ".hidden plop_agent_nothing",
-    ".globl plop_agent_nothing",
-    "plop_agent_nothing:",
-    "mov x0, #0",
-    "mov x1, #1",
-    "ret",
-);
-
-#[repr(C)]
+/// A word that was loaded, or 0 and that it was not there.
 struct Loaded {
     word: u64,
-    failed: u64,
+    failed: u32,
+}
+
+/// Loads a word. Each copy of this code, for it is put in line, has an entry in the section `plop_faults`:
+/// where it loads, and where it goes on when that faults.
+///
+/// # Safety
+/// The handlers of SIGSEGV and SIGBUS are ours, or there is memory.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn load(at: u64) -> Loaded {
+    let (word, failed);
+    // SAFETY: it reads, and a read that faults is made good by `recover`.
+    unsafe {
+        asm!(
+            "xor {failed:e}, {failed:e}",
+            "2: mov {word}, [{at}]",
+            "3:",
+            ".pushsection plop_faults, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - .",
+            ".long 4f - .",
+            ".popsection",
+            ".pushsection .text.plop_faults, \"ax\", @progbits",
+            "4: xor {word:e}, {word:e}",
+            "mov {failed:e}, 1",
+            "jmp 3b",
+            ".popsection",
+            at = in(reg) at,
+            word = out(reg) word,
+            failed = out(reg) failed,
+            options(nostack, readonly),
+        );
+    }
+    Loaded { word, failed }
+}
+
+/// The same.
+///
+/// # Safety
+/// The same.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+unsafe fn load(at: u64) -> Loaded {
+    let (word, failed);
+    // SAFETY: it reads, and a read that faults is made good by `recover`.
+    unsafe {
+        asm!(
+            "mov {failed:w}, #0",
+            "2: ldr {word}, [{at}]",
+            "3:",
+            ".pushsection plop_faults, \"aR\", @progbits",
+            ".balign 4",
+            ".long 2b - .",
+            ".long 4f - .",
+            ".popsection",
+            ".pushsection .text.plop_faults, \"ax\", @progbits",
+            "4: mov {word}, #0",
+            "mov {failed:w}, #1",
+            "b 3b",
+            ".popsection",
+            at = in(reg) at,
+            word = out(reg) word,
+            failed = out(reg) failed,
+            options(nostack, readonly),
+        );
+    }
+    Loaded { word, failed }
 }
 
 unsafe extern "C" {
-    fn plop_agent_load(at: u64) -> Loaded;
-    fn plop_agent_nothing();
+    // The linker's names for the beginning and the end of the section.
+    #[link_name = "__start_plop_faults"]
+    static FAULTS_BEGIN: [i32; 2];
+    #[link_name = "__stop_plop_faults"]
+    static FAULTS_END: [i32; 2];
+}
+
+/// Where a load that faulted at an instruction goes on, if it is one of ours.
+fn goes_on(pc: usize) -> Option<usize> {
+    let mut entry = &raw const FAULTS_BEGIN;
+    let end = &raw const FAULTS_END;
+    while entry < end {
+        // SAFETY: it is an entry of the section.
+        let [load, on] = unsafe { entry.read() };
+        // Both are told from where they stand.
+        if (entry as usize).wrapping_add_signed(load as isize) == pc {
+            return Some((entry as usize + 4).wrapping_add_signed(on as isize));
+        }
+        entry = entry.wrapping_add(1);
+    }
+    None
 }
 
 /// Whether the handlers of SIGSEGV and SIGBUS are ours.
@@ -84,15 +135,12 @@ pub(crate) unsafe fn recover(context: *mut u8) -> bool {
     let offset = 176 + 8 + 32 * 8;
     // SAFETY: the kernel's layout of `ucontext_t`.
     let pc = unsafe { context.add(offset).cast::<usize>() };
-    let load = plop_agent_load as *const () as usize;
-    let nothing = plop_agent_nothing as *const () as usize;
     // SAFETY: as above.
-    unsafe {
-        if !(load..nothing).contains(&pc.read()) {
-            return false;
-        }
-        pc.write(nothing);
-    }
+    let Some(on) = goes_on(unsafe { pc.read() }) else {
+        return false;
+    };
+    // SAFETY: as above.
+    unsafe { pc.write(on) };
     count_fault();
     true
 }
@@ -145,7 +193,7 @@ impl Memory for Direct {
             return None;
         }
         // SAFETY: where nothing is mapped, our handler has the load give nothing.
-        let loaded = unsafe { plop_agent_load(at) };
+        let loaded = unsafe { load(at) };
         if loaded.failed != 0 {
             None
         } else {

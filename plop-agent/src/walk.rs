@@ -205,9 +205,14 @@ fn step<M: Memory>(
     // An address, or a name, is used again sooner or later; the line table's size and beginning tell.
     let size = memory.word(at(code_object.table, layout.object.bytes_size))?;
     let begin = memory.word(at(code_object.table, layout.object.bytes_data))?;
-    let key = mix(
-        code ^ mix(code_object.name ^ mix(code_object.file ^ code_object.table.rotate_left(17)))
-    ) ^ mix(u64::from(code_object.first_line) ^ size.rotate_left(32) ^ mix(begin));
+    let key = key_of([
+        code,
+        code_object.name,
+        code_object.file,
+        code_object.table,
+        u64::from(code_object.first_line) ^ size.rotate_left(32),
+        begin,
+    ]);
     let number = number_of(
         memory,
         interpreter,
@@ -218,6 +223,21 @@ fn step<M: Memory>(
         generation,
     );
     Some((caller, Some(u64::from(number) << 32 | u64::from(last))))
+}
+
+/// One number for six: wide products of pairs, as in wyhash, which do not wait for each other.
+#[inline(always)]
+fn key_of([a, b, c, d, e, f]: [u64; 6]) -> u64 {
+    let product = |one: u64, other: u64| {
+        let product = u128::from(one) * u128::from(other);
+        product as u64 ^ (product >> 64) as u64
+    };
+    // Odd numbers without a pattern: the fractional parts of the square roots of the first primes.
+    mix(
+        product(a ^ 0x6a09_e667_f3bc_c909, b ^ 0xbb67_ae85_84ca_a73b)
+            ^ product(c ^ 0x3c6e_f372_fe94_f82b, d ^ 0xa54f_f53a_5f1d_36f1)
+            ^ product(e ^ 0x510e_527f_ade6_82d1, f ^ 0x9b05_688c_2b3e_6c1f),
+    )
 }
 
 struct Code {
@@ -387,6 +407,7 @@ pub(crate) struct Sample {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::guard::guarded;
     use crate::{codes, layout, slots};
     use std::collections::BTreeMap;
     use std::sync::Mutex;
@@ -633,6 +654,48 @@ pub(crate) mod tests {
                 }
             }
             assert!(walked(&fake).depth <= DEEPEST);
+        }
+    }
+
+    /// Prints what a walk costs whose frames are known already, of a stack as in 3.11 that lies in memory.
+    /// `cargo test --release -p plop-agent how_long -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement, which bench/RESULTS.md has"]
+    fn how_long_a_walk_takes() {
+        unsafe extern "C" {
+            fn mmap(at: u64, bytes: usize, allow: i32, kind: i32, file: i32, from: i64) -> u64;
+        }
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (low, bytes) = (TSTATE, 64 << 20);
+        // SAFETY: private memory, at addresses where there is nothing else (MAP_FIXED_NOREPLACE).
+        assert_eq!(unsafe { mmap(low, bytes, 3, 0x10_0022, -1, 0) }, low);
+        crate::signals::guard_loads();
+        for depth in [5, 20, 100] {
+            let (fake, _) = Fake::stack(depth);
+            assert_eq!(walked(&fake).depth as u64, depth);
+            for (at, word) in &fake.words {
+                // SAFETY: the memory made above.
+                unsafe { (*at as *mut u64).write(*word) };
+            }
+            let (index, slot) = slots::of(99).unwrap();
+            let interpreter = interpreter();
+            let mut costs: Vec<f64> = (0..200)
+                .map(|_| {
+                    let began = std::time::Instant::now();
+                    for _ in 0..1000 {
+                        let interpreter = std::hint::black_box(&interpreter);
+                        let generation = codes::generation();
+                        let walked = walk(interpreter, TSTATE, slot, index, generation, guarded());
+                        assert_eq!(walked.depth as u64, depth);
+                    }
+                    began.elapsed().as_nanos() as f64 / 1000.0
+                })
+                .collect();
+            costs.sort_by(f64::total_cmp);
+            let (least, median) = (costs[0], costs[costs.len() / 2]);
+            println!("{depth:>4} frames: {median:.0} ns, at least {least:.0} ns");
         }
     }
 }
