@@ -513,7 +513,16 @@ pub(crate) fn jitter(slot: &Slot) {
     let next = period - tenth + ((2 * tenth * u64::from(slot.next_random() >> 16)) >> 16);
     let timer = slot.timer.load(Relaxed);
     if timer > 0 {
-        set_timer(timer - 1, next, next);
+        // A timer's signal comes with the kernel's tick, some time after it was due. From when it was due the
+        // next distance counts, or each change would lose that time.
+        let mut times = [0i64; 4];
+        plain!(TIMER_GETTIME, timer - 1, times.as_mut_ptr());
+        let [every_s, every_ns, left_s, left_ns] = times;
+        let ns = |seconds: i64, ns: i64| (seconds as u64).wrapping_mul(1_000_000_000) + ns as u64;
+        let (every, left) = (ns(every_s, every_ns), ns(left_s, left_ns));
+        if left > 0 {
+            set_timer(timer - 1, (left + next).saturating_sub(every), next);
+        }
         return;
     }
     let event = slot.event.load(Relaxed);

@@ -106,6 +106,27 @@ fn place(pair: &Value) -> (String, i64) {
     (pair[0].as_str().unwrap().into(), pair[1].as_i64().unwrap())
 }
 
+/// Every period of CPU time is a tick that is delivered, whatever the rate and the kernel's own ticks.
+#[test]
+fn no_time_is_lost_between_ticks() {
+    for (n, python) in pythons().iter().enumerate() {
+        // What the sampler's own thread uses is asked for as well; perf loses a little with each change.
+        let (rate, most) = [(100, 0.025), (250, 0.025), (1000, 0.05)][n % 3];
+        let record = python.record("burn.py 3").with("--mode cpu");
+        let recorded = record.with(&format!("-r {rate}")).run().fine();
+        let seen = recorded.seen().is_sound();
+        let plop_core::Ticks {
+            asked, delivered, ..
+        } = seen.profile.meta.ticks.unwrap();
+        let lost = 1.0 - delivered as f64 / asked as f64;
+        assert!(
+            lost.abs() < most,
+            "Python {:?} at {rate}: {delivered} of {asked}",
+            python.version
+        );
+    }
+}
+
 /// The three kinds of code get the shares that the thread's own clock gives them.
 #[test]
 fn cpu_time_goes_to_the_code_that_used_it() {
