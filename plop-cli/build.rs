@@ -55,6 +55,14 @@ fn main() {
         bytes.len()
     );
     println!("cargo:rustc-env=PLOP_AGENT_FILE={}", agent.display());
+    println!("cargo:rustc-env=PLOP_AGENT_HASH={:016x}", hash(&bytes));
+}
+
+/// FNV-1a: a name for contents that are compared as well.
+fn hash(bytes: &[u8]) -> u64 {
+    (bytes.iter()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn variable(name: &str) -> String {
@@ -128,7 +136,7 @@ fn built(source: &Path, target_dir: &Path) -> PathBuf {
         "opt-level=3",
         "lto=\"fat\"",
         "codegen-units=1",
-        "strip=\"debuginfo\"",
+        "strip=\"symbols\"",
     ] {
         cargo.args(["--config", &format!("profile.release.{setting}")]);
     }

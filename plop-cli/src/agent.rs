@@ -133,7 +133,7 @@ fn is_open(folder: &Path) -> bool {
 
 /// The file in the folder, written unless it is there as it should be.
 fn put(folder: &Path) -> io::Result<PathBuf> {
-    let file = folder.join(format!("agent-{:016x}.so", hash(AGENT)));
+    let file = folder.join(concat!("agent-", env!("PLOP_AGENT_HASH"), ".so"));
     if is_ours(&file) {
         // What cleans up temporary folders goes by this.
         if let Ok(opened) = fs::OpenOptions::new().append(true).open(&file) {
@@ -161,13 +161,6 @@ fn is_ours(file: &Path) -> bool {
             && meta.len() == AGENT.len() as u64
     };
     fs::symlink_metadata(file).is_ok_and(sound) && fs::read(file).is_ok_and(|bytes| bytes == AGENT)
-}
-
-/// FNV-1a: a name for contents that are compared as well.
-fn hash(bytes: &[u8]) -> u64 {
-    (bytes.iter()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

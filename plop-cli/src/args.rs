@@ -5,14 +5,14 @@ use std::io::IsTerminal;
 use anyhow::{Context, Result};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{bench, completions, convert, formats, info, man, merge, record};
+use crate::commands::{bench, completions, convert, diff, formats, info, man, merge, record};
 
 /// Find out what a program spends its time on, and whether the last deploy made it slower.
 #[derive(Parser)]
 #[command(name = "plop", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 fine; 2 usage, unreadable input, or a loss under --strict. \
-    plop record has its program's.\n\
+    after_help = "Exit codes: 0 fine; 1 a regression; 2 usage, unreadable input, or a loss under --strict; \
+    3 no verdict. plop record has its program's.\n\
     `plop COMMAND --help` tells more than `plop COMMAND -h`."
 )]
 pub(crate) struct Cli {
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Record(Box<record::Args>),
     Convert(Box<convert::Args>),
     Merge(merge::Args),
+    Diff(diff::Args),
     Bench(bench::Args),
     Info(info::Args),
     Formats(formats::Args),

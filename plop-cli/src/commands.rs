@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod convert;
+pub(crate) mod diff;
 pub(crate) mod formats;
 pub(crate) mod info;
 pub(crate) mod man;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
         Command::Record(args) => record::run(*args, settings),
         Command::Convert(args) => convert::run(*args, settings),
         Command::Merge(args) => merge::run(args, settings),
+        Command::Diff(args) => diff::run(args, settings),
         Command::Bench(args) => bench::run(args, settings),
         Command::Info(args) => info::run(args, settings),
         Command::Formats(args) => formats::run(args),

@@ -5,8 +5,14 @@ use std::process::ExitCode;
 /// All well.
 pub(crate) const FINE: u8 = 0;
 
+/// A comparison found a regression.
+pub(crate) const REGRESSED: u8 = 1;
+
 /// Usage, unreadable or incompatible input, or a loss under `--strict`.
 pub(crate) const ERROR: u8 = 2;
+
+/// Two sides cannot be compared honestly.
+pub(crate) const NO_VERDICT: u8 = 3;
 
 /// Tells an error and gives the exit code for it. A reader of our output that went away is no
 /// error: nobody is left to be told.

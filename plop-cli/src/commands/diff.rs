@@ -1,0 +1,187 @@
+//! `plop diff`: whether the new build is slower, and where.
+
+mod json;
+mod terminal;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use plop_core::{Profile, one_run};
+use plop_diff::{Comparison, Mode, Options, Verdict, compare};
+
+use crate::args::Settings;
+use crate::input::InputArgs;
+use crate::outcome;
+use crate::report;
+
+/// Tell whether a build is slower than the one before, where, and what could not have been seen
+///
+/// Every set of stacks that one cause can have made dearer is weighed: a function itself, a function with what
+/// it calls, a place in the call tree, a call. What changed more than chance would have any of them change is a
+/// finding, one for each cause; on two runs of one build there is one in a hundred comparisons (--alpha). A
+/// growth of less than --min-effect does not fail.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 fine, improvements included; 1 a regression; 2 usage, or input that \
+    cannot be read or compared; 3 no verdict: the environment changed or one side lost ticks (unless \
+    --allow-env-change), or a finding in counts without slices that does not survive a harsher assumption.\n\n\
+    Examples:\n  \
+    plop diff before.plop after.plop\n  \
+    plop diff --min-effect 1% before.plop after.plop\n  \
+    plop diff --json before.plop after.plop"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    /// What is compared
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeArg,
+    /// The kind of value that is compared, such as cpu or wall; otherwise the files' default
+    #[arg(long, value_name = "KIND")]
+    value: Option<String>,
+    /// How often two runs of one build may fail
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
+    alpha: f64,
+    /// The least growth that fails, as a share of the whole cost
+    #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = share)]
+    min_effect: f64,
+    /// Give a verdict though the interpreter, the machine, the clock or the period changed, or ticks were lost
+    #[arg(long)]
+    allow_env_change: bool,
+    /// How much more samples vary than independent ones, for profiles without slices
+    #[arg(long, value_name = "FACTOR", value_parser = effect)]
+    design_effect: Option<f64>,
+    /// Print the call tree of both sides, as far as it changed
+    #[arg(long)]
+    tree: bool,
+    /// Print the comparison as JSON
+    #[arg(long, conflicts_with = "tree")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ModeArg {
+    /// CPU time per unit of work if both sides count work, otherwise shares
+    Auto,
+    /// CPU time per unit of work
+    Work,
+    /// CPU time per elapsed time
+    Time,
+    /// Shares of each side's whole
+    Share,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Mode {
+        match mode {
+            ModeArg::Auto => Mode::Auto,
+            ModeArg::Work => Mode::Work,
+            ModeArg::Time => Mode::Time,
+            ModeArg::Share => Mode::Share,
+        }
+    }
+}
+
+/// A share: `0.5%` or `0.005`.
+fn share(text: &str) -> Result<f64, String> {
+    let wrong = || format!("expected a share such as 0.5% or 0.005, found `{text}`");
+    let (number, per) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().map_err(|_| wrong())? / per;
+    match share > 0.0 && share < 1.0 {
+        true => Ok(share),
+        false => Err(wrong()),
+    }
+}
+
+fn effect(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(effect) if (1.0..=1e6).contains(&effect) => Ok(effect),
+        _ => Err(format!("expected a number from 1 on, found `{text}`")),
+    }
+}
+
+pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let files = args.input.files()?;
+    ensure!(
+        files.len() == 2,
+        "expected two files, before and after, found {}",
+        files.len()
+    );
+    ensure!(
+        !is_same(&files[0], &files[1]),
+        "{} is on both sides: there is nothing to compare",
+        files[0].display()
+    );
+    let inputs = args.input.read_all(settings)?;
+    let mut runs: Vec<(String, Profile)> = Vec::new();
+    for input in inputs {
+        report::print_notes(&input.name, &input.loaded.notes, settings);
+        let run = one_run(input.loaded.profiles)
+            .with_context(|| format!("cannot add up the profiles of {}", input.name))?;
+        runs.push((input.name, run));
+    }
+    let options = Options {
+        alpha: args.alpha,
+        min_effect: args.min_effect,
+        mode: args.mode.into(),
+        value: args.value,
+        allow_environment: args.allow_env_change,
+        design_effect: args.design_effect,
+        ..Options::default()
+    };
+    let (before, after) = (&runs[0], &runs[1]);
+    let mut comparison = compare(&[&before.1], &[&after.1], &options)
+        .with_context(|| format!("cannot compare {} with {}", before.0, after.0))?;
+    let same_commit = comparison.sides[0].name == comparison.sides[1].name;
+    for (side, (name, _)) in comparison.sides.iter_mut().zip(&runs) {
+        if side.name.is_empty() || same_commit {
+            side.name = name.clone();
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", json::document(&comparison))?;
+    } else {
+        let style = terminal::Style::of(settings.color, std::io::stdout().is_terminal());
+        terminal::print(&mut out, &comparison, args.tree, &style)?;
+    }
+    Ok(exit_code(&comparison))
+}
+
+fn is_same(one: &PathBuf, other: &PathBuf) -> bool {
+    let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
+    one == other || real(one).is_some() && real(one) == real(other)
+}
+
+fn exit_code(comparison: &Comparison) -> ExitCode {
+    ExitCode::from(exit(comparison.verdict))
+}
+
+/// The exit code of a verdict.
+fn exit(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Ok => outcome::FINE,
+        Verdict::Regressed => outcome::REGRESSED,
+        Verdict::Inconclusive => outcome::NO_VERDICT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_with_and_without_a_percent_sign() {
+        assert_eq!(share("0.5%"), Ok(0.005));
+        assert_eq!(share("0.005"), Ok(0.005));
+        for wrong in ["", "0", "100%", "-1%", "x", "nan", "1.5"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What a comparison found, complete and plain: reports and pages only draw it.
+
+use crate::sets::Kind;
+use crate::tree::Tree;
+
+/// What a gate should do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Something grew, by more than the minimum effect, and not by chance.
+    Regressed,
+    /// Nothing did that could be seen.
+    Ok,
+    /// The sides cannot be compared honestly.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Regressed => "regressed",
+            Verdict::Ok => "ok",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// Cost per unit of work where both sides count work, shares otherwise.
+    #[default]
+    Auto,
+    /// CPU time per unit of work.
+    Work,
+    /// CPU time per elapsed time.
+    Time,
+    /// Shares of the side's total.
+    Share,
+}
+
+impl Mode {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Auto => "auto",
+            Mode::Work => "work",
+            Mode::Time => "time",
+            Mode::Share => "share",
+        }
+    }
+}
+
+/// Something that has to be said before the verdict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Warning {
+    /// A word for programs.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub text: String,
+    /// Whether there is no verdict for it, unless it is allowed.
+    pub forbids: bool,
+}
+
+/// One side.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Summary {
+    /// What the side is called: its commit, its name or its file.
+    pub name: String,
+    /// How many runs.
+    pub runs: usize,
+    /// How many samples.
+    pub samples: f64,
+    /// In how many slices; 0 where a run has none.
+    pub slices: usize,
+    /// CPU time by exact counters.
+    pub cpu_ns: Option<i64>,
+    /// Elapsed time.
+    pub wall_ns: Option<i64>,
+    /// What the program counted in both sides, and how much of it.
+    pub work: Option<(String, i64)>,
+    /// Ticks asked for and delivered.
+    pub ticks: Option<(i64, i64)>,
+    /// The runtime.
+    pub runtime: String,
+}
+
+/// The whole, by exact counters rather than by samples.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Total {
+    /// The unit of the two numbers: `ns/requests`, `CPU`.
+    pub unit: String,
+    /// Before.
+    pub before: f64,
+    /// After.
+    pub after: f64,
+}
+
+/// Why a set of stacks costs more or less.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// The function itself is slower, wherever it is called from.
+    SelfCost,
+    /// It is called more often, or asked to do more.
+    CalledMore,
+    /// It was called more, or is slower itself: a function that calls nothing cannot tell.
+    SelfOrCalledMore,
+    /// It was not there before.
+    NewPath,
+    /// It is hardly there any more.
+    Gone,
+    /// What it calls, in many places.
+    SpreadBelow,
+}
+
+impl Reason {
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::SelfCost => "self_cost",
+            Reason::CalledMore => "called_more",
+            Reason::SelfOrCalledMore => "self_or_called_more",
+            Reason::NewPath => "new_path",
+            Reason::Gone => "gone",
+            Reason::SpreadBelow => "spread_below",
+        }
+    }
+}
+
+/// One cause.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Finding {
+    /// What kind of set of stacks it is.
+    pub kind: Kind,
+    /// Why it changed.
+    pub reason: Reason,
+    /// The function, by its number in the tree.
+    pub function: u32,
+    /// Who calls it, where it is a call that changed.
+    pub caller: Option<u32>,
+    /// Other functions with the same stacks.
+    pub also: Vec<u32>,
+    /// The nodes of the call tree.
+    pub nodes: Vec<u32>,
+    /// Its samples, before and after.
+    pub samples: [f64; 2],
+    /// Its share of each side.
+    pub share: [f64; 2],
+    /// How much cost it added, in shares of the whole cost before.
+    pub points: f64,
+    /// Between which bounds that lies, for all findings at once.
+    pub interval: [f64; 2],
+    /// By how many standard deviations.
+    pub z: f64,
+    /// By what factor it changed itself.
+    pub factor: f64,
+    /// How much more its samples vary than independent ones.
+    pub design_effect: f64,
+}
+
+impl Finding {
+    /// Whether it costs more.
+    pub fn grew(&self) -> bool {
+        self.z > 0.0
+    }
+}
+
+/// What could have been seen of a function of a given size.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Power {
+    /// The function's share.
+    pub share: f64,
+    /// The growth that is found four times in five, in shares of the whole.
+    pub detectable: f64,
+}
+
+/// What differs between runs and is in no slice.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Noise {
+    /// The relative standard deviation of a function's cost.
+    pub functions: f64,
+    /// The variance of a kind of request's share, over the share.
+    pub mix: f64,
+    /// Whether it was measured on the service, or only learnt from this pair.
+    pub measured: bool,
+}
+
+/// How the sides were weighed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// One run a side, with slices.
+    Slices,
+    /// Counts without slices; how much they vary was assumed.
+    Counts,
+}
+
+impl Method {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Slices => "slices",
+            Method::Counts => "counts",
+        }
+    }
+}
+
+/// A comparison.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What a gate should do.
+    pub verdict: Verdict,
+    /// What is compared; never [`Mode::Auto`].
+    pub mode: Mode,
+    /// How.
+    pub method: Method,
+    /// Before and after.
+    pub sides: [Summary; 2],
+    /// The error rate of the verdict on builds that do not differ.
+    pub alpha: f64,
+    /// The least growth that fails, in shares of the whole.
+    pub min_effect: f64,
+    /// How many sets of stacks were weighed.
+    pub hypotheses: usize,
+    /// How many standard deviations a change had to be.
+    pub threshold: f64,
+    /// What permutations were drawn from.
+    pub seed: u64,
+    /// How many kinds of requests were told apart.
+    pub kinds: usize,
+    /// The whole.
+    pub total: Option<Total>,
+    /// The causes, the strongest first.
+    pub findings: Vec<Finding>,
+    /// What could have been seen.
+    pub power: Vec<Power>,
+    /// What differs between runs.
+    pub noise: Noise,
+    /// What has to be said first.
+    pub warnings: Vec<Warning>,
+    /// All that was sampled.
+    pub tree: Tree,
+    /// Own samples of each node, before and after.
+    pub selfs: [Vec<f64>; 2],
+    /// For each node, how strongly what is below it changed, in standard deviations; 0 where that was not
+    /// weighed.
+    pub node_z: Vec<f64>,
+}
+
+impl Comparison {
+    /// The findings that fail the gate.
+    pub fn regressions(&self) -> impl Iterator<Item = &Finding> {
+        (self.findings.iter()).filter(|finding| finding.grew() && finding.points >= self.min_effect)
+    }
+}

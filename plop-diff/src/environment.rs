@@ -1,0 +1,117 @@
+//! What makes two sides incomparable: another interpreter, machine, clock or period, ticks that were lost on one
+//! side, or sides that were mixed up.
+
+use plop_core::{Attribute, Attributes, Profile};
+
+use crate::comparison::Warning;
+
+/// Ticks lost on one side beyond those of the other: more than this share forbids a verdict.
+const LOST: f64 = 0.05;
+/// Fewer samples say nothing.
+const FEW_SAMPLES: f64 = 100.0;
+
+/// Everything that has to be said of two sides before they are compared.
+pub(crate) fn warnings(before: &[&Profile], after: &[&Profile], samples: [f64; 2]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut differs = |code: &'static str, what: &str, of: &dyn Fn(&Profile) -> String| {
+        let (old, new) = (words(before, of), words(after, of));
+        if !old.is_empty() && !new.is_empty() && old != new {
+            warnings.push(Warning {
+                code,
+                text: format!(
+                    "{what} changed: {} before, {} after",
+                    old.join(", "),
+                    new.join(", ")
+                ),
+                forbids: true,
+            });
+        }
+    };
+    differs("env-runtime", "the interpreter", &|profile| {
+        profile.meta.runtime.clone()
+    });
+    differs("env-host", "the kind of machine", &|profile| {
+        ["model", "cpu", "arch"]
+            .iter()
+            .filter_map(|key| text_of(&profile.meta.host, key))
+            .collect::<Vec<_>>()
+            .join(" ")
+    });
+    differs("env-clock", "the clock", &|profile| {
+        profile.meta.clock.clone()
+    });
+    differs(
+        "env-period",
+        "the sampling period",
+        &|profile| match &profile.meta.period {
+            Some(period) => format!("{} {}", period.every, period.of.unit),
+            None => String::new(),
+        },
+    );
+    let lost = |side: &[&Profile]| {
+        let ticks = side.iter().filter_map(|profile| profile.meta.ticks);
+        let (asked, delivered) = ticks.fold((0, 0), |sum, ticks| {
+            (sum.0 + ticks.asked, sum.1 + ticks.delivered)
+        });
+        match asked > 0 {
+            true => 1.0 - delivered as f64 / asked as f64,
+            false => 0.0,
+        }
+    };
+    let (old, new) = (lost(before), lost(after));
+    if (old - new).abs() > LOST {
+        warnings.push(Warning {
+            code: "ticks-lost",
+            text: format!(
+                "{:.0} % of the ticks were lost before and {:.0} % after",
+                100.0 * old,
+                100.0 * new
+            ),
+            forbids: true,
+        });
+    }
+    let start = |side: &[&Profile]| {
+        side.iter()
+            .filter_map(|profile| profile.meta.start_ns)
+            .max()
+    };
+    if let (Some(old), Some(new)) = (start(before), start(after))
+        && old > new
+    {
+        warnings.push(Warning {
+            code: "order",
+            text: "before was recorded later than after: are the sides mixed up?".into(),
+            forbids: false,
+        });
+    }
+    for (side, count) in ["before", "after"].into_iter().zip(samples) {
+        if count < FEW_SAMPLES {
+            warnings.push(Warning {
+                code: "few-samples",
+                text: format!("{side} has {count:.0} samples, which show next to nothing"),
+                forbids: false,
+            });
+        }
+    }
+    warnings
+}
+
+/// The distinct words of a side, in order.
+fn words(side: &[&Profile], of: &dyn Fn(&Profile) -> String) -> Vec<String> {
+    let mut words: Vec<String> = side
+        .iter()
+        .map(|profile| of(profile))
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+/// The text of a key.
+pub(crate) fn text_of(attributes: &Attributes, key: &str) -> Option<String> {
+    attributes.iter().find_map(|(name, value)| match value {
+        Attribute::Text(text) if name == key => Some(text.clone()),
+        _ => None,
+    })
+}

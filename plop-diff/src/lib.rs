@@ -1,0 +1,53 @@
+//! Comparing profiles: is the new build slower, where, by how much, and what could not have been seen.
+//!
+//! [`compare`] puts the runs of two sides onto one call tree, weighs every set of stacks that one cause can
+//! have made dearer, and keeps those that changed more than chance would have any of them change: on two
+//! runs of one build it names one in a hundred times, however many functions there are.
+//!
+//! ```
+//! use plop_core::{Frame, Profile, Sample, StackId, ValueType};
+//! use plop_diff::{Options, Verdict, compare};
+//!
+//! // Samples of two functions, without slices: what is assumed of them is said.
+//! let profile = |work: i64, wait: i64| {
+//!     let mut profile = Profile::new(vec![ValueType::samples()]);
+//!     for (name, samples) in [("work", work), ("wait", wait)] {
+//!         let function = profile.function(name.as_bytes(), b"app.py");
+//!         let frame = profile.frames.intern(Frame::of(function));
+//!         let stack = profile.stacks.push(StackId::ROOT, frame);
+//!         profile.samples.push(Sample::of(stack, &[samples]));
+//!     }
+//!     profile
+//! };
+//! let (before, after) = (profile(5_000, 5_000), profile(9_000, 5_000));
+//! let comparison = compare(&[&before], &[&after], &Options::default())?;
+//! assert_eq!(comparison.verdict, Verdict::Regressed);
+//! let finding = &comparison.findings[0];
+//! assert_eq!(comparison.tree.functions[finding.function as usize].name, "work");
+//! assert!((finding.points - 0.4).abs() < 0.01);
+//! # Ok::<(), plop_core::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod compare;
+mod comparison;
+mod environment;
+pub mod names;
+mod noise;
+mod power;
+mod random;
+mod reason;
+mod scan;
+mod sets;
+pub mod stats;
+mod strata;
+mod tree;
+mod weigh;
+
+pub use compare::{Options, compare};
+pub use comparison::{
+    Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, Verdict, Warning,
+};
+pub use noise::Prior;
+pub use sets::{Kind, Set};
+pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree};

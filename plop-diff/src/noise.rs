@@ -1,0 +1,255 @@
+//! What differs between two runs of one build and is in no slice: learnt from the two runs themselves.
+//!
+//! Nearly all functions of two builds did not change, so how much they differ beyond what slices explain tells
+//! how much runs differ (an empirical null). A cautious prior stands in where there is little to learn from.
+//! Whether a function really changed is not known; so the likelihood allows that some did, and the variance
+//! of a set is learnt from all functions but its own.
+
+use crate::sets::Kind;
+use crate::stats::upper_tail;
+use crate::tree::Side;
+use crate::weigh::{Between, Weights};
+
+/// What is believed before the runs are looked at, or was measured by `plop calibrate`.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Prior {
+    /// The median of the relative standard deviation of a function's cost between runs.
+    pub functions: f64,
+    /// How sure that is: the standard deviation of its logarithm.
+    pub functions_sd: f64,
+    /// The median of the variance of the mix of requests.
+    pub mix: f64,
+    /// How sure that is.
+    pub mix_sd: f64,
+    /// Whether this was measured on the service, so that nothing is added for caution.
+    pub measured: bool,
+}
+
+impl Default for Prior {
+    /// For a service of which nothing is known: functions differ by 0.6 % from run to run, give or take a factor
+    /// of three, and the mix of requests as if a run had 4,000 of them.
+    fn default() -> Self {
+        Prior {
+            functions: 0.006,
+            functions_sd: 1.0,
+            mix: 1.0 / 4000.0,
+            mix_sd: 1.5,
+            measured: false,
+        }
+    }
+}
+
+/// The share of functions that may really have changed.
+const CHANGED: f64 = 0.01;
+/// How many standard deviations from nothing the variance has to be right at.
+const AT: f64 = 3.3;
+/// What is added for caution to what the two runs tell.
+const CAUTION: f64 = 1.25;
+const CAUTION_MIX: f64 = 2.2;
+
+/// What the two runs tell of what differs between runs.
+pub(crate) fn between(
+    weights: &Weights,
+    effects: &[f64],
+    within_after: &[f64],
+    prior: &Prior,
+) -> Between {
+    Between {
+        functions: functions(weights, effects, within_after, prior),
+        mix: mix(weights, prior),
+    }
+}
+
+/// Values of a parameter, equally far apart in their logarithms.
+fn grid(from: f64, to: f64, count: usize) -> Vec<f64> {
+    let step = (to / from).ln() / (count - 1) as f64;
+    (0..count).map(|n| from * (step * n as f64).exp()).collect()
+}
+
+/// The relative standard deviation of each set's cost between runs.
+fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &Prior) -> Vec<f64> {
+    let pooled = &weights.pooled;
+    let v = 1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
+    let grid = grid(0.0003, 0.10, 48);
+    let believed: Vec<f64> = grid
+        .iter()
+        .map(|sigma| -0.5 * ((sigma.ln() - prior.functions.ln()) / prior.functions_sd).powi(2))
+        .collect();
+    let witnesses: Vec<usize> = (0..weights.sets.len())
+        .filter(|n| weights.sets[*n].kind == Kind::Own)
+        .filter(|n| {
+            pooled.share[*n] * pooled.samples > 30.0
+                && pooled.within[*n] > 0.1 * pooled.variance(*n)
+        })
+        .collect();
+    let variance = |n: usize| effects[n] * weights.long_run * v * pooled.within[n];
+    let centres = centres(weights, &witnesses, within_after, v, &variance);
+    let likelihoods: Vec<Vec<f64>> = (witnesses.iter().zip(&centres))
+        .map(|(n, centre)| {
+            let within = pooled.within[*n];
+            let d = (within_after[*n] * v / within - centre) * within;
+            grid.iter()
+                .map(|sigma| {
+                    let noise = variance(*n) + 2.0 * (sigma * within).powi(2);
+                    log_mixture(d * d, noise, noise + (0.5 * within).powi(2))
+                })
+                .collect()
+        })
+        .collect();
+    let all: Vec<f64> = (0..grid.len())
+        .map(|g| believed[g] + likelihoods.iter().map(|of| of[g]).sum::<f64>())
+        .collect();
+    let everyone = posterior(&all);
+    // Without the function itself, whose own change must not count as noise.
+    let mut without: Vec<Option<Vec<f64>>> = vec![None; weights.tree.functions.len()];
+    for (n, own) in witnesses.iter().zip(&likelihoods) {
+        let rest: Vec<f64> = all.iter().zip(own).map(|(all, own)| all - own).collect();
+        without[weights.sets[*n].function as usize] = Some(posterior(&rest));
+    }
+    (0..weights.sets.len())
+        .map(|n| {
+            let own = weights.dominant[n].and_then(|function| without[function as usize].as_ref());
+            let believed = own.unwrap_or(&everyone);
+            let caution = if prior.measured { 1.0 } else { CAUTION };
+            let heterogeneity = 2.0 * pooled.within[n].powi(2) * weights.herfindahl[n];
+            caution * predictive(&grid, believed, variance(n), heterogeneity)
+        })
+        .collect()
+}
+
+/// The standard deviation with which a set's change has the tail that the beliefs about it give it, at the
+/// place where decisions are made.
+fn predictive(grid: &[f64], believed: &[f64], variance: f64, heterogeneity: f64) -> f64 {
+    let spread: Vec<f64> = (grid.iter())
+        .map(|sigma| (variance + heterogeneity * sigma * sigma).sqrt())
+        .collect();
+    let (Some(mut low), Some(mut high)) = (spread.first().copied(), spread.last().copied()) else {
+        return 0.0;
+    };
+    let target = upper_tail(AT);
+    for _ in 0..30 {
+        let middle = 0.5 * (low + high);
+        let tail: f64 = (believed.iter().zip(&spread))
+            .map(|(weight, spread)| weight * upper_tail(AT * middle / spread))
+            .sum();
+        if tail > target {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    ((high * high - variance).max(0.0) / heterogeneity.max(f64::MIN_POSITIVE)).sqrt()
+}
+
+/// By how much the functions of each witness's kind of request changed in the middle: one that grew makes all
+/// others of its kind shrink alike, and that is no noise.
+fn centres(
+    weights: &Weights,
+    witnesses: &[usize],
+    within_after: &[f64],
+    v: f64,
+    variance: &impl Fn(usize) -> f64,
+) -> Vec<f64> {
+    let (pooled, sets) = (&weights.pooled, weights.sets.len());
+    let kinds = weights.strata.count;
+    let share_in = |kind: usize, n: usize| {
+        pooled.kinds[kind] * pooled.in_kind[kind * sets + n] / pooled.share[n].max(1e-12)
+    };
+    let mut of_kind = vec![0.0; kinds];
+    for (kind, centre) in of_kind.iter_mut().enumerate() {
+        let mut changes: Vec<(f64, f64)> = (witnesses.iter())
+            .filter(|n| share_in(kind, **n) > 0.7)
+            .map(|n| {
+                let within = pooled.within[*n];
+                let weight = within * within / (variance(*n) + 2.0 * (0.01 * within).powi(2));
+                (within_after[*n] * v / within, weight)
+            })
+            .collect();
+        if changes.len() < 4 {
+            continue;
+        }
+        changes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let half = 0.5 * changes.iter().map(|(_, weight)| weight).sum::<f64>();
+        let mut sum = 0.0;
+        let middle = changes.iter().find(|(_, weight)| {
+            sum += weight;
+            sum >= half
+        });
+        let count = changes.len() as f64;
+        *centre = middle.map_or(0.0, |(change, _)| change * count / (count + 3.0));
+    }
+    witnesses
+        .iter()
+        .map(|n| {
+            (0..kinds)
+                .map(|kind| share_in(kind, *n) * of_kind[kind])
+                .sum()
+        })
+        .collect()
+}
+
+/// How much the mix of kinds varies between runs.
+fn mix(weights: &Weights, prior: &Prior) -> f64 {
+    let sums = |selfs: &[f64]| {
+        let mut kinds = vec![0.0; weights.strata.count];
+        for (samples, kind) in selfs.iter().zip(&weights.strata.of) {
+            kinds[usize::from(*kind)] += samples;
+        }
+        let total: f64 = kinds.iter().sum();
+        (
+            kinds
+                .iter()
+                .map(|kind| kind / total.max(1.0))
+                .collect::<Vec<_>>(),
+            total,
+        )
+    };
+    let ((before, n1), (after, n2)) = (sums(&weights.before), sums(&weights.after));
+    let v = 1.0 / n1 + 1.0 / n2;
+    let kinds: Vec<usize> = (0..weights.strata.count)
+        .filter(|kind| (0.002..0.998).contains(&weights.pooled.kinds[*kind]))
+        .collect();
+    let caution = if prior.measured { 1.0 } else { CAUTION_MIX };
+    let count = kinds.len() as f64;
+    if kinds.len() < 2 {
+        return caution * prior.mix;
+    }
+    let grid = grid(1e-7, 2e-2, 60);
+    let logs: Vec<f64> = grid
+        .iter()
+        .map(|phi| {
+            let variance = weights.kinds_effect * v + 2.0 * phi;
+            let likelihood: f64 = kinds
+                .iter()
+                .map(|kind| {
+                    let share = weights.pooled.kinds[*kind];
+                    let squared =
+                        (after[*kind] - before[*kind]).powi(2) / share * count / (count - 1.0);
+                    log_mixture(squared, variance, variance + 0.25 * share)
+                })
+                .sum();
+            let believed = -0.5 * ((phi.ln() - prior.mix.ln()) / prior.mix_sd).powi(2);
+            likelihood * (count - 1.0) / count + believed
+        })
+        .collect();
+    let mean: f64 = posterior(&logs)
+        .iter()
+        .zip(&grid)
+        .map(|(weight, phi)| weight * phi)
+        .sum();
+    caution * mean
+}
+
+/// The logarithm of the likelihood of a squared difference: of noise, or rarely of something that changed.
+fn log_mixture(squared: f64, noise: f64, changed: f64) -> f64 {
+    let density = |variance: f64| (-0.5 * squared / variance).exp() / variance.sqrt();
+    ((1.0 - CHANGED) * density(noise) + CHANGED * density(changed) + 1e-300).ln()
+}
+
+/// Probabilities from logarithms of what they are proportional to.
+fn posterior(logs: &[f64]) -> Vec<f64> {
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
+}

@@ -1,0 +1,110 @@
+//! Kinds of requests. What differs from run to run is mostly how many requests of each kind there were; what
+//! a function takes inside a kind of request is nearly free of that. So shares are compared inside kinds.
+
+use crate::tree::Tree;
+
+/// A child of the root with this share of its cost or more is not a kind of request but what runs them.
+const DOMINANT: f64 = 0.8;
+/// Smaller kinds are one together.
+const SMALL: f64 = 0.01;
+/// A kind has at least so many functions of its own: with fewer, one that changes makes the others change
+/// so much the other way that it cannot be told from noise.
+const FEWEST_FUNCTIONS: usize = 6;
+/// A function is a kind's own with this share of its samples in it, and so many samples.
+const OWN_SHARE: f64 = 0.7;
+const OWN_SAMPLES: f64 = 30.0;
+/// So many kinds are told apart.
+const MOST: usize = 64;
+
+/// Which kind each node belongs to.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Strata {
+    /// The kind of each node.
+    pub(crate) of: Vec<u16>,
+    /// How many there are, at least 1.
+    pub(crate) count: usize,
+}
+
+impl Strata {
+    /// All nodes are of one kind.
+    pub(crate) fn single(tree: &Tree) -> Strata {
+        Strata {
+            of: vec![0; tree.len()],
+            count: 1,
+        }
+    }
+
+    /// The kinds that the tree itself shows: going down from the root while one child has nearly all of the
+    /// cost, the children of where that ends; what is in none of them is one more.
+    pub(crate) fn of(tree: &Tree, selfs: &[f64]) -> Strata {
+        let totals = tree.totals(selfs);
+        let mut node = 0;
+        while let Some(child) = largest_child(tree, &totals, node)
+            && totals[child] >= DOMINANT * totals[node]
+        {
+            node = child;
+        }
+        let mut kinds: Vec<usize> = children(tree, node)
+            .filter(|child| totals[*child] >= SMALL * totals[0])
+            .collect();
+        kinds.sort_by(|a, b| totals[*b].total_cmp(&totals[*a]).then(a.cmp(b)));
+        kinds.retain(|kind| own_functions(tree, selfs, *kind) >= FEWEST_FUNCTIONS);
+        kinds.truncate(MOST);
+        kinds.sort_unstable();
+        if kinds.is_empty() {
+            return Strata::single(tree);
+        }
+        let inside: f64 = kinds.iter().map(|kind| totals[*kind]).sum();
+        // Only if there is something outside of the kinds it is one.
+        let outside = usize::from(totals[0] - inside > 1e-9 * totals[0]);
+        let mut of = vec![0u16; tree.len()];
+        for (n, kind) in kinds.iter().enumerate() {
+            of[*kind..tree.ends[*kind] as usize].fill((n + outside) as u16);
+        }
+        Strata {
+            of,
+            count: kinds.len() + outside,
+        }
+    }
+}
+
+/// The nodes right below a node.
+pub(crate) fn children(tree: &Tree, node: usize) -> impl Iterator<Item = usize> + '_ {
+    let end = tree.ends[node] as usize;
+    let mut next = node + 1;
+    std::iter::from_fn(move || {
+        let child = next;
+        if child >= end {
+            return None;
+        }
+        next = tree.ends[child] as usize;
+        Some(child)
+    })
+}
+
+/// How many functions have most of their samples below a node.
+fn own_functions(tree: &Tree, selfs: &[f64], node: usize) -> usize {
+    let mut samples = vec![[0.0f64; 2]; tree.functions.len()];
+    let below = node..tree.ends[node] as usize;
+    for (at, count) in selfs.iter().enumerate().skip(1) {
+        let [inside, all] = &mut samples[tree.node_functions[at] as usize];
+        *all += count;
+        if below.contains(&at) {
+            *inside += count;
+        }
+    }
+    samples
+        .iter()
+        .filter(|[inside, all]| *inside >= OWN_SAMPLES && *inside > OWN_SHARE * all)
+        .count()
+}
+
+fn largest_child(tree: &Tree, totals: &[f64], node: usize) -> Option<usize> {
+    children(tree, node).reduce(|best, child| {
+        if totals[child] > totals[best] {
+            child
+        } else {
+            best
+        }
+    })
+}

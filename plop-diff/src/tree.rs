@@ -1,0 +1,342 @@
+//! The runs of both sides on one call tree, with a column for every slice of every run.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use plop_core::{Profile, StackId, ValueType};
+
+use crate::names::{Canonical, canonical, root_of};
+
+/// Which side of a comparison.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Side {
+    /// What is compared with.
+    Before,
+    /// What is judged.
+    After,
+}
+
+/// A function, as either side knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Function {
+    /// Its canonical name.
+    pub name: String,
+    /// Its canonical file.
+    pub file: String,
+    /// The line of its definition, after if it is known there; 0 when it is not known.
+    pub line: i64,
+    /// Its names as they came, before and after; empty where it did not come.
+    pub raw: [String; 2],
+    /// Its files as they came.
+    pub raw_file: [String; 2],
+}
+
+/// A stretch of a run: one column of the table whose rows are the nodes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Column {
+    /// Which side it belongs to.
+    pub side: Side,
+    /// Which run, numbered through both sides.
+    pub run: usize,
+    /// How many samples are in it.
+    pub samples: f64,
+    /// CPU time the process used in it, if that was counted.
+    pub cpu_ns: Option<i64>,
+    /// Elapsed time, if that was counted.
+    pub wall_ns: Option<i64>,
+    /// Whether it is a slice; otherwise it is a whole run without slices.
+    pub is_slice: bool,
+}
+
+/// How many samples of one column are at one node.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Cell {
+    /// The node.
+    pub node: u32,
+    /// Samples whose leaf it is.
+    pub samples: f64,
+}
+
+/// Everything that was sampled on both sides. Nodes stand in the order of a walk that goes down first, so
+/// that what is below a node stands right behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// All functions.
+    pub functions: Vec<Function>,
+    /// The caller of each node; the root, which is node 0 and no function, is its own.
+    pub parents: Vec<u32>,
+    /// The function of each node; [`NO_FUNCTION`] of the root.
+    pub node_functions: Vec<u32>,
+    /// One behind the last node below each.
+    pub ends: Vec<u32>,
+    /// The columns, run by run, those of the side before first.
+    pub columns: Vec<Column>,
+    /// The cells of each column, by node.
+    pub cells: Vec<Vec<Cell>>,
+}
+
+/// The function of the root.
+pub const NO_FUNCTION: u32 = u32::MAX;
+
+/// A run and the value of it that is compared.
+pub(crate) struct Run<'p> {
+    pub(crate) side: Side,
+    pub(crate) profile: &'p Profile,
+    pub(crate) value: usize,
+}
+
+impl Run<'_> {
+    /// How much of the value makes a sample: statistics count samples, whatever they are worth.
+    fn worth(&self) -> f64 {
+        let profile = self.profile;
+        let value = &profile.values[self.value];
+        if is_count(value) {
+            return 10f64.powi(value.scale.into());
+        }
+        if let Some(period) = &profile.meta.period
+            && period.every > 0
+            && period.of.same_quantity(value)
+        {
+            return period.every as f64;
+        }
+        // Nothing is known of how it was sampled: records are taken for samples.
+        let records = profile.samples.len().max(1);
+        (profile.total(self.value) as f64 / records as f64)
+            .abs()
+            .max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Whether a value counts samples.
+pub(crate) fn is_count(value: &ValueType) -> bool {
+    matches!(
+        value.unit.as_str(),
+        "samples" | "count" | "sample" | "counts" | ""
+    )
+}
+
+/// Puts runs onto one tree. Runs of the side before come first.
+pub(crate) fn align(runs: &[Run]) -> Tree {
+    let mut grown = Grown::default();
+    let mut columns = Vec::new();
+    let mut cells: Vec<Vec<Cell>> = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let nodes = grown.add(run);
+        let profile = run.profile;
+        let worth = run.worth();
+        let first = columns.len();
+        let slices = profile.slices.len();
+        let is_sliced = slices > 1 && profile.samples.have_slices();
+        for n in 0..if is_sliced { slices } else { 1 } {
+            let slice = profile.slices.0.get(n).filter(|_| is_sliced);
+            columns.push(Column {
+                side: run.side,
+                run: number,
+                samples: 0.0,
+                cpu_ns: slice.map_or(profile.meta.cpu_ns, |slice| slice.cpu_ns),
+                wall_ns: slice.map_or(profile.meta.wall_ns, |slice| slice.wall_ns),
+                is_slice: is_sliced,
+            });
+            cells.push(Vec::new());
+        }
+        for sample in profile.samples.iter() {
+            let samples = sample.values[run.value] as f64 / worth;
+            let column = first
+                + match sample.slice {
+                    Some(slice) if is_sliced => slice.index(),
+                    _ => 0,
+                };
+            if samples > 0.0 {
+                let node = nodes[sample.stack.index()];
+                cells[column].push(Cell { node, samples });
+            }
+        }
+    }
+    let (order, tree) = grown.in_order();
+    for (column, cells) in columns.iter_mut().zip(&mut cells) {
+        for cell in cells.iter_mut() {
+            cell.node = order[cell.node as usize];
+        }
+        cells.sort_by_key(|cell| cell.node);
+        cells.dedup_by(|next, cell| {
+            let same = next.node == cell.node;
+            if same {
+                cell.samples += next.samples;
+            }
+            same
+        });
+        column.samples = cells.iter().map(|cell| cell.samples).sum();
+    }
+    Tree {
+        columns,
+        cells,
+        ..tree
+    }
+}
+
+/// A tree that grows run by run.
+#[derive(Default)]
+struct Grown {
+    functions: Vec<Function>,
+    by_name: HashMap<Canonical, u32, FixedState>,
+    parents: Vec<u32>,
+    node_functions: Vec<u32>,
+    children: HashMap<(u32, u32), u32, FixedState>,
+}
+
+impl Grown {
+    /// Adds the stacks of a run; the node of each of its stacks.
+    fn add(&mut self, run: &Run) -> Vec<u32> {
+        let profile = run.profile;
+        if self.parents.is_empty() {
+            self.parents.push(0);
+            self.node_functions.push(NO_FUNCTION);
+        }
+        let files: Vec<_> = (profile.functions.iter())
+            .map(|(_, function)| profile.strings.text(function.file))
+            .collect();
+        let root = root_of(files.iter().map(AsRef::as_ref));
+        let known: Vec<Option<u32>> = (profile.functions.iter())
+            .map(|(_, function)| {
+                let name = profile.strings.text(function.name);
+                let file = profile.strings.text(function.file);
+                let canonical = canonical(&name, &file, &root)?;
+                Some(self.function(canonical, &name, &file, function.start_line, run.side))
+            })
+            .collect();
+        let mut nodes = vec![0u32; profile.stacks.len()];
+        for (stack, parent, frame) in profile.stacks.iter() {
+            let parent = nodes[parent.index()];
+            let function = known[profile.frames.get(frame).function.index()];
+            nodes[stack.index()] = match function {
+                None => parent,
+                Some(function) => self.child(parent, function),
+            };
+        }
+        debug_assert_eq!(nodes[StackId::ROOT.index()], 0);
+        nodes
+    }
+
+    fn function(&mut self, key: Canonical, name: &str, file: &str, line: i64, side: Side) -> u32 {
+        let functions = &mut self.functions;
+        let id = *self.by_name.entry(key).or_insert_with_key(|key| {
+            functions.push(Function {
+                name: key.name.clone(),
+                file: key.file.clone(),
+                ..Function::default()
+            });
+            functions.len() as u32 - 1
+        });
+        let function = &mut functions[id as usize];
+        let side = side as usize;
+        if function.raw[side].is_empty() {
+            function.raw[side] = name.into();
+            function.raw_file[side] = file.into();
+        }
+        if line > 0 {
+            function.line = line;
+        }
+        id
+    }
+
+    fn child(&mut self, parent: u32, function: u32) -> u32 {
+        let (parents, functions) = (&mut self.parents, &mut self.node_functions);
+        *self.children.entry((parent, function)).or_insert_with(|| {
+            parents.push(parent);
+            functions.push(function);
+            parents.len() as u32 - 1
+        })
+    }
+
+    /// The tree in the order of a walk, children in the order in which they came; where each node went.
+    fn in_order(mut self) -> (Vec<u32>, Tree) {
+        if self.parents.is_empty() {
+            self.parents.push(0);
+            self.node_functions.push(NO_FUNCTION);
+        }
+        let count = self.parents.len();
+        // The first child of each node and the next of its siblings, in reverse, as a stack wants them.
+        let (mut first, mut next) = (vec![0u32; count], vec![0u32; count]);
+        for (node, parent) in self.parents.iter().enumerate().skip(1) {
+            next[node] = first[*parent as usize];
+            first[*parent as usize] = node as u32;
+        }
+        let mut order = vec![0u32; count];
+        let mut tree = Tree {
+            functions: self.functions,
+            ..Tree::default()
+        };
+        let mut open = vec![0u32];
+        while let Some(node) = open.pop() {
+            order[node as usize] = tree.parents.len() as u32;
+            tree.parents
+                .push(order[self.parents[node as usize] as usize]);
+            tree.node_functions.push(self.node_functions[node as usize]);
+            let began = open.len();
+            let mut child = first[node as usize];
+            while child != 0 {
+                open.push(child);
+                child = next[child as usize];
+            }
+            // The list was in reverse, and a stack turns it round once more.
+            open[began..].sort_unstable_by(|a, b| b.cmp(a));
+        }
+        tree.ends = (1..=count as u32).collect();
+        for node in (1..count).rev() {
+            let parent = tree.parents[node] as usize;
+            tree.ends[parent] = tree.ends[parent].max(tree.ends[node]);
+        }
+        (order, tree)
+    }
+}
+
+impl Tree {
+    /// How many nodes there are, the root included.
+    pub fn len(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// Whether nothing was sampled.
+    pub fn is_empty(&self) -> bool {
+        self.parents.len() <= 1
+    }
+
+    /// The samples of each node itself, of the columns that are chosen.
+    pub fn selfs(&self, choose: impl Fn(&Column) -> bool) -> Vec<f64> {
+        let mut selfs = vec![0.0; self.len()];
+        for (column, cells) in self.columns.iter().zip(&self.cells) {
+            if choose(column) {
+                for cell in cells {
+                    selfs[cell.node as usize] += cell.samples;
+                }
+            }
+        }
+        selfs
+    }
+
+    /// The sum over each node and all below it.
+    pub fn totals(&self, selfs: &[f64]) -> Vec<f64> {
+        let mut totals = selfs.to_vec();
+        for node in (1..totals.len()).rev() {
+            totals[self.parents[node] as usize] += totals[node];
+        }
+        totals
+    }
+
+    /// How many samples a side has.
+    pub fn samples(&self, side: Side) -> f64 {
+        let columns = self.columns.iter().filter(|column| column.side == side);
+        columns.map(|column| column.samples).sum()
+    }
+
+    /// The functions from the root to a node.
+    pub fn path(&self, node: u32) -> Vec<u32> {
+        let mut path = Vec::new();
+        let mut at = node;
+        while at != 0 {
+            path.push(self.node_functions[at as usize]);
+            at = self.parents[at as usize];
+        }
+        path.reverse();
+        path
+    }
+}

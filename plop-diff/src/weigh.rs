@@ -1,0 +1,529 @@
+//! How much each set differs between the sides, and how sure that is.
+//!
+//! Shares are compared inside kinds of requests (Cochran–Mantel–Haenszel): a set's change has a part within
+//! kinds and a part by their mix, each with a variance that was measured, and the two are combined by how
+//! precise they are. Variances come from slices (what repeats within a run) and from `noise` (what differs
+//! between runs).
+
+use rayon::prelude::*;
+
+use crate::sets::{Set, prefix_sums};
+use crate::stats::signed_root;
+use crate::strata::Strata;
+use crate::tree::{Side, Tree};
+
+/// Sets with fewer samples are not weighed.
+pub(crate) const FEWEST: f64 = 8.0;
+/// How many degrees of freedom the common design effect counts for beside a set's own.
+const PRIOR_DF: f64 = 30.0;
+/// The least that independent functions in a set are taken to share of their noise.
+const LEAST_HERFINDAHL: f64 = 0.25;
+
+/// What permutations do not change: the sums of every set over slices, and what follows from them.
+pub(crate) struct Weights<'t> {
+    pub(crate) tree: &'t Tree,
+    pub(crate) sets: &'t [Set],
+    pub(crate) strata: &'t Strata,
+    /// Own samples of each node, before and after.
+    pub(crate) before: Vec<f64>,
+    pub(crate) after: Vec<f64>,
+    /// Samples of each slice, those of the side before first.
+    pub(crate) slice_samples: Vec<f64>,
+    /// How many slices are of the side before.
+    pub(crate) slices_before: usize,
+    /// Slice by slice, how many more samples each set has than its share of each kind tells.
+    pub(crate) within: Vec<f32>,
+    /// Slice by slice, the samples of each kind.
+    pub(crate) kinds: Vec<f64>,
+    /// The pooled shares, of both sides.
+    pub(crate) pooled: Pooled,
+    /// For each set: of what is noise in it, how much does not average out.
+    pub(crate) herfindahl: Vec<f64>,
+    /// For each set: the own set of the function that has most of its samples.
+    pub(crate) dominant: Vec<Option<u32>>,
+    /// For each set, the sum over slices of squared within parts, as multiples of what chance would do.
+    squares: Vec<f64>,
+    /// How much each set counts for the common design effect.
+    importance: Vec<f64>,
+    /// How much more the within parts vary over long stretches than over slices.
+    pub(crate) long_run: f64,
+    /// The design effect of the kinds: over stretches of requests, and over slices.
+    pub(crate) kinds_effect: f64,
+    pub(crate) kinds_effect_of_slices: f64,
+}
+
+/// Shares over both sides together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pooled {
+    pub(crate) samples: f64,
+    /// Of each kind.
+    pub(crate) kinds: Vec<f64>,
+    /// Of each set in all.
+    pub(crate) share: Vec<f64>,
+    /// Of each set in each kind: kind by kind.
+    pub(crate) in_kind: Vec<f64>,
+    /// The variance of a sample's being in the set: within kinds, and by the mix.
+    pub(crate) within: Vec<f64>,
+    pub(crate) mix: Vec<f64>,
+}
+
+impl Pooled {
+    pub(crate) fn of(tree: &Tree, sets: &[Set], strata: &Strata, selfs: &[f64]) -> Pooled {
+        let counts: Vec<(f64, Vec<f64>)> = (0..strata.count)
+            .into_par_iter()
+            .map(|kind| {
+                let of_kind: Vec<f64> = (selfs.iter().zip(&strata.of))
+                    .map(|(samples, of)| {
+                        if usize::from(*of) == kind {
+                            *samples
+                        } else {
+                            0.0
+                        }
+                    })
+                    .collect();
+                let prefix = prefix_sums(&of_kind);
+                let sums = sets.iter().map(|set| set.sum(tree, &prefix)).collect();
+                (prefix.last().copied().unwrap_or(0.0), sums)
+            })
+            .collect();
+        let samples: f64 = counts.iter().map(|(sum, _)| sum).sum();
+        let per = samples.max(f64::MIN_POSITIVE);
+        let mut pooled = Pooled {
+            samples,
+            kinds: counts.iter().map(|(sum, _)| sum / per).collect(),
+            share: vec![0.0; sets.len()],
+            in_kind: Vec::with_capacity(sets.len() * strata.count),
+            within: vec![0.0; sets.len()],
+            mix: vec![0.0; sets.len()],
+        };
+        for (of_kind, sums) in &counts {
+            for (n, sum) in sums.iter().enumerate() {
+                let q = if *of_kind > 0.0 { sum / of_kind } else { 0.0 };
+                let e = of_kind / per;
+                pooled.in_kind.push(q);
+                pooled.share[n] += sum / per;
+                pooled.within[n] += e * q * (1.0 - q);
+                pooled.mix[n] += e * q * q;
+            }
+        }
+        for (n, share) in pooled.share.iter().enumerate() {
+            pooled.within[n] = pooled.within[n].max(1e-12);
+            pooled.mix[n] = match strata.count {
+                1 => 0.0,
+                _ => (pooled.mix[n] - share * share).max(0.0),
+            };
+        }
+        pooled
+    }
+
+    /// The variance of a sample's being in the set.
+    pub(crate) fn variance(&self, set: usize) -> f64 {
+        (self.share[set] * (1.0 - self.share[set])).max(1e-12)
+    }
+}
+
+/// What differs between runs of one build, beside what slices show.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Between {
+    /// The relative standard deviation of each set's cost.
+    pub(crate) functions: Vec<f64>,
+    /// How much the mix of kinds varies: the variance of a kind's share over the share.
+    pub(crate) mix: f64,
+}
+
+/// How one set differs.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Change {
+    /// Standard deviations; positive when the share grew.
+    pub(crate) z: f64,
+    /// By how much the share changed.
+    pub(crate) delta: f64,
+    /// The standard error of that.
+    pub(crate) error: f64,
+    /// Whether the part within kinds carries most of it.
+    pub(crate) within: bool,
+}
+
+impl<'t> Weights<'t> {
+    pub(crate) fn of(tree: &'t Tree, sets: &'t [Set], strata: &'t Strata) -> Weights<'t> {
+        let before = tree.selfs(|column| column.side == Side::Before);
+        let after = tree.selfs(|column| column.side == Side::After);
+        let both: Vec<f64> = before.iter().zip(&after).map(|(a, b)| a + b).collect();
+        let pooled = Pooled::of(tree, sets, strata, &both);
+        let slices: Vec<Vec<usize>> = [Side::Before, Side::After]
+            .into_iter()
+            .flat_map(|side| stretches(tree, side, 60))
+            .collect();
+        let is_before = |slice: &&Vec<usize>| tree.columns[slice[0]].side == Side::Before;
+        let slices_before = slices.iter().filter(is_before).count();
+        let (herfindahl, dominant) = composition(tree, sets, &both);
+        let mut weights = Weights {
+            tree,
+            sets,
+            strata,
+            before,
+            after,
+            slice_samples: Vec::new(),
+            slices_before,
+            within: Vec::new(),
+            kinds: Vec::new(),
+            herfindahl,
+            dominant,
+            squares: vec![0.0; sets.len()],
+            importance: (pooled.share.iter().zip(&pooled.within))
+                .map(|(share, within)| match *within > 1e-9 {
+                    true => (share * pooled.samples).min(400.0),
+                    false => 0.0,
+                })
+                .collect(),
+            long_run: 1.0,
+            kinds_effect: 1.0,
+            kinds_effect_of_slices: 1.0,
+            pooled,
+        };
+        weights.measure_slices(&slices);
+        weights.long_run = weights.long_run_factor();
+        weights.kinds_effect = weights.effect_of_kinds();
+        weights.kinds_effect_of_slices = weights.effect_of_kinds_in_slices();
+        weights
+    }
+
+    fn measure_slices(&mut self, slices: &[Vec<usize>]) {
+        let (tree, count) = (self.tree, self.strata.count);
+        let rows: Vec<(f64, Vec<f64>, Vec<f32>)> = slices
+            .par_iter()
+            .map(|columns| {
+                let mut selfs = vec![0.0; tree.len()];
+                let mut kinds = vec![0.0; count];
+                for column in columns {
+                    for cell in &tree.cells[*column] {
+                        selfs[cell.node as usize] += cell.samples;
+                        kinds[usize::from(self.strata.of[cell.node as usize])] += cell.samples;
+                    }
+                }
+                let prefix = prefix_sums(&selfs);
+                let within = (self.sets.iter().enumerate())
+                    .map(|(n, set)| {
+                        let expected: f64 = (kinds.iter().enumerate())
+                            .map(|(kind, samples)| {
+                                self.pooled.in_kind[kind * self.sets.len() + n] * samples
+                            })
+                            .sum();
+                        (set.sum(tree, &prefix) - expected) as f32
+                    })
+                    .collect();
+                (prefix.last().copied().unwrap_or(0.0), kinds, within)
+            })
+            .collect();
+        for (samples, kinds, within) in rows {
+            for (n, part) in within.iter().enumerate() {
+                self.squares[n] += f64::from(*part).powi(2) / (samples * self.pooled.within[n]);
+            }
+            self.slice_samples.push(samples);
+            self.kinds.extend(kinds);
+            self.within.extend(within);
+        }
+    }
+
+    pub(crate) fn slices(&self) -> usize {
+        self.slice_samples.len()
+    }
+
+    /// Samples of one side.
+    pub(crate) fn side_samples(&self, side: Side) -> f64 {
+        let (before, after) = self.slice_samples.split_at(self.slices_before);
+        match side {
+            Side::Before => before.iter().sum(),
+            Side::After => after.iter().sum(),
+        }
+    }
+
+    /// Sums over some slices: the within part of every set, and the samples of each kind.
+    pub(crate) fn sums(&self, slices: impl Iterator<Item = usize>) -> (Vec<f64>, Vec<f64>) {
+        let (sets, kinds) = (self.sets.len(), self.strata.count);
+        let (mut within, mut of_kind) = (vec![0.0f32; sets], vec![0.0; kinds]);
+        for slice in slices {
+            let row = &self.within[slice * sets..(slice + 1) * sets];
+            within
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, part)| *sum += part);
+            let row = &self.kinds[slice * kinds..(slice + 1) * kinds];
+            of_kind
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, part)| *sum += part);
+        }
+        (within.into_iter().map(f64::from).collect(), of_kind)
+    }
+
+    /// The mix part of every set, from the samples of each kind on the side after.
+    pub(crate) fn mix(&self, pooled: &Pooled, kinds_after: &[f64]) -> Vec<f64> {
+        let sets = self.sets.len();
+        let mut mix = vec![0.0; sets];
+        if kinds_after.len() < 2 {
+            return mix;
+        }
+        for (kind, samples) in kinds_after.iter().enumerate() {
+            let in_kind = &pooled.in_kind[kind * sets..(kind + 1) * sets];
+            for (n, q) in in_kind.iter().enumerate() {
+                mix[n] += samples * (q - pooled.share[n]);
+            }
+        }
+        mix
+    }
+
+    /// The design effect of every set, when the within parts of one side add up to these.
+    pub(crate) fn design_effects(&self, within: &[f64], v: f64) -> Vec<f64> {
+        let df = (self.slices().saturating_sub(2)).max(1) as f64;
+        let rest: Vec<f64> = (within.iter().enumerate())
+            .map(|(n, sum)| (self.squares[n] - sum * sum * v / self.pooled.within[n]).max(0.0))
+            .collect();
+        let important: f64 = self.importance.iter().sum();
+        let common = (rest.iter().zip(&self.importance))
+            .map(|(rest, importance)| rest / df * importance)
+            .sum::<f64>()
+            / important.max(f64::MIN_POSITIVE);
+        rest.iter()
+            .map(|rest| ((PRIOR_DF * common + rest) / (PRIOR_DF + df)).max(1.0))
+            .collect()
+    }
+
+    /// How every set changed, by the sums of its within and mix parts over the side after.
+    pub(crate) fn changes(&self, pooled: &Pooled, sums: &Sums, spread: &Spread) -> Vec<Change> {
+        (0..self.sets.len())
+            .map(|n| self.change(pooled, sums, spread, n))
+            .collect()
+    }
+
+    pub(crate) fn change(&self, pooled: &Pooled, sums: &Sums, spread: &Spread, n: usize) -> Change {
+        if pooled.share[n] * pooled.samples < FEWEST {
+            return Change::default();
+        }
+        let Sums { before, after, .. } = *sums;
+        let v = 1.0 / before + 1.0 / after;
+        let total = before + after;
+        let (within, mix) = (pooled.within[n], pooled.mix[n]);
+        let sigma = spread.between.map_or(0.0, |between| between.functions[n]);
+        let phi = spread.between.map_or(0.0, |between| between.mix);
+        let weight_within = within
+            / (spread.effects[n] * spread.long_run * v
+                + 2.0 * sigma * sigma * within * self.herfindahl[n]);
+        let weight_mix = mix / (spread.kinds_effect * v + 2.0 * phi);
+        let weight = weight_within + weight_mix;
+        let mut x = sums.within[n] * v * weight_within / within;
+        if mix > 1e-12 {
+            x += sums.mix[n] * v * weight_mix / mix;
+        }
+        x /= weight;
+        let variance = pooled.variance(n);
+        let delta = x * variance;
+        let effect = variance / (weight * v);
+        let p1 = (pooled.share[n] - delta * after / total).clamp(0.0, 1.0);
+        let p2 = (pooled.share[n] + delta * before / total).clamp(0.0, 1.0);
+        let z = signed_root(before * p1, before, after * p2, after) / effect.sqrt();
+        Change {
+            z,
+            delta,
+            error: (effect * variance * v).sqrt(),
+            within: weight_within >= 0.5 * weight,
+        }
+    }
+
+    /// The ratio of the common design effect over stretches of slices to that of slices: 1 where slices do
+    /// not depend on each other.
+    fn long_run_factor(&self) -> f64 {
+        let sets = self.sets.len();
+        let pooled = |block: usize| {
+            let (mut sum, mut df) = (vec![0.0f64; sets], 0.0);
+            for range in [0..self.slices_before, self.slices_before..self.slices()] {
+                let blocks: Vec<(Vec<f64>, f64)> = range
+                    .collect::<Vec<_>>()
+                    .chunks_exact(block)
+                    .map(|slices| {
+                        let samples = slices.iter().map(|slice| self.slice_samples[*slice]).sum();
+                        (self.sums(slices.iter().copied()).0, samples)
+                    })
+                    .collect();
+                let samples: f64 = blocks.iter().map(|(_, samples)| samples).sum();
+                for n in 0..sets {
+                    let mean = blocks.iter().map(|(part, _)| part[n]).sum::<f64>() / samples;
+                    sum[n] += blocks
+                        .iter()
+                        .map(|(part, m)| (part[n] - m * mean).powi(2) / (m * self.pooled.within[n]))
+                        .sum::<f64>();
+                }
+                df += blocks.len().saturating_sub(1) as f64;
+            }
+            let important: f64 = self.importance.iter().sum();
+            let of_all = sum.iter().zip(&self.importance);
+            of_all
+                .map(|(sum, importance)| sum / df * importance)
+                .sum::<f64>()
+                / important
+        };
+        if self.slices_before < 16 || self.slices() - self.slices_before < 16 {
+            return 1.0;
+        }
+        let (one, two, four) = (pooled(1), pooled(2), pooled(4));
+        let factor = (two / one).max(four / one);
+        if factor.is_finite() {
+            factor.clamp(1.0, 4.0)
+        } else {
+            1.0
+        }
+    }
+
+    /// The design effect of the kinds over stretches of a thirtieth and a fifteenth of a run.
+    fn effect_of_kinds(&self) -> f64 {
+        if self.strata.count < 2 {
+            return 1.0;
+        }
+        let of = |parts: usize| {
+            let (mut sum, mut df) = (0.0, 0.0);
+            for side in [Side::Before, Side::After] {
+                let blocks: Vec<Vec<f64>> = stretches(self.tree, side, parts)
+                    .iter()
+                    .map(|columns| self.kinds_of(columns))
+                    .collect();
+                let (squares, freedom) = self.squares_of_kinds(&blocks, &mean_of(&blocks));
+                sum += squares;
+                df += freedom;
+            }
+            sum / df / (self.strata.count - 1) as f64
+        };
+        let largest = of(30).max(of(15));
+        if largest.is_finite() {
+            largest.max(1.0)
+        } else {
+            1.0
+        }
+    }
+
+    /// The same as permutations of slices between the sides would show it.
+    fn effect_of_kinds_in_slices(&self) -> f64 {
+        if self.strata.count < 2 {
+            return 1.0;
+        }
+        let blocks: Vec<Vec<f64>> = self
+            .kinds
+            .chunks(self.strata.count)
+            .map(<[f64]>::to_vec)
+            .collect();
+        let (squares, df) = self.squares_of_kinds(&blocks, &mean_of(&blocks));
+        (squares / df / (self.strata.count - 1) as f64).max(1e-9)
+    }
+
+    fn kinds_of(&self, columns: &[usize]) -> Vec<f64> {
+        let mut kinds = vec![0.0; self.strata.count];
+        for column in columns {
+            for cell in &self.tree.cells[*column] {
+                kinds[usize::from(self.strata.of[cell.node as usize])] += cell.samples;
+            }
+        }
+        kinds
+    }
+
+    fn squares_of_kinds(&self, blocks: &[Vec<f64>], mean: &[f64]) -> (f64, f64) {
+        let mut squares = 0.0;
+        for block in blocks {
+            let samples: f64 = block.iter().sum();
+            for (kind, count) in block.iter().enumerate() {
+                let share = self.pooled.kinds[kind].max(1e-9);
+                squares += (count - samples * mean[kind]).powi(2) / (samples * share);
+            }
+        }
+        (squares, blocks.len().saturating_sub(1) as f64)
+    }
+}
+
+/// Sums over the side after, and the sizes of the sides.
+pub(crate) struct Sums {
+    pub(crate) before: f64,
+    pub(crate) after: f64,
+    pub(crate) within: Vec<f64>,
+    pub(crate) mix: Vec<f64>,
+}
+
+/// What is known of variances.
+pub(crate) struct Spread<'s> {
+    pub(crate) effects: &'s [f64],
+    pub(crate) long_run: f64,
+    pub(crate) kinds_effect: f64,
+    /// What differs between runs; nothing in permutations, which are within runs.
+    pub(crate) between: Option<&'s Between>,
+}
+
+fn mean_of(blocks: &[Vec<f64>]) -> Vec<f64> {
+    let kinds = blocks.first().map_or(0, Vec::len);
+    let sums: Vec<f64> = (0..kinds)
+        .map(|kind| blocks.iter().map(|block| block[kind]).sum())
+        .collect();
+    let total: f64 = sums.iter().sum();
+    sums.iter().map(|sum| sum / total).collect()
+}
+
+/// The columns of a side in about so many stretches of equal length, run by run: only whole ones, and only such
+/// as have samples.
+pub(crate) fn stretches(tree: &Tree, side: Side, parts: usize) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut last = None;
+    for (n, column) in tree.columns.iter().enumerate() {
+        if column.side != side || column.samples <= 0.0 {
+            continue;
+        }
+        if last != Some(column.run) {
+            runs.push(Vec::new());
+            last = Some(column.run);
+        }
+        if let Some(run) = runs.last_mut() {
+            run.push(n);
+        }
+    }
+    runs.iter()
+        .flat_map(|columns| {
+            let length = (columns.len() as f64 / parts as f64).round().max(1.0) as usize;
+            columns
+                .chunks_exact(length.min(columns.len()))
+                .map(<[usize]>::to_vec)
+        })
+        .collect()
+}
+
+/// Of each set, how much the noise of its functions averages out, and the function with most of its samples.
+fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> (Vec<f64>, Vec<Option<u32>>) {
+    sets.par_iter()
+        .map_init(
+            || (vec![0.0f64; tree.functions.len()], Vec::new()),
+            |(sums, met), set| {
+                for (from, to) in set.ranges(tree) {
+                    let from = from.max(1);
+                    let functions = &tree.node_functions[from..to.max(from)];
+                    for (samples, function) in selfs[from..to.max(from)].iter().zip(functions) {
+                        let sum = &mut sums[*function as usize];
+                        if *samples > 0.0 && *sum == 0.0 {
+                            met.push(*function);
+                        }
+                        *sum += samples;
+                    }
+                }
+                let (mut squares, mut total) = (0.0, 0.0);
+                let mut dominant: Option<(u32, f64)> = None;
+                met.sort_unstable();
+                for function in met.drain(..) {
+                    let sum = std::mem::take(&mut sums[function as usize]);
+                    squares += sum * sum;
+                    total += sum;
+                    if dominant.is_none_or(|(_, most)| sum > most) {
+                        dominant = Some((function, sum));
+                    }
+                }
+                let herfindahl = squares / (total * total).max(f64::MIN_POSITIVE);
+                (
+                    herfindahl.max(LEAST_HERFINDAHL),
+                    dominant.map(|(function, _)| function),
+                )
+            },
+        )
+        .unzip()
+}

@@ -1,0 +1,377 @@
+//! Comparisons whose answer is known: what fails, what does not, and what is named.
+
+use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
+use plop_diff::{Comparison, Kind, Method, Options, Reason, Verdict, compare};
+use proptest::prelude::*;
+
+/// A function that calls others, each path with its weight: `main;handle;parse`.
+type Weights<'w> = &'w [(&'w str, f64)];
+
+/// A small service: three kinds of requests, a function that two of them share.
+const SERVICE: Weights = &[
+    ("main;loop;list;query", 20.0),
+    ("main;loop;list;query;row", 14.0),
+    ("main;loop;list;render;escape", 11.0),
+    ("main;loop;list;render", 7.0),
+    ("main;loop;calc;parse", 12.0),
+    ("main;loop;calc;parse;token", 5.0),
+    ("main;loop;calc;evaluate", 9.0),
+    ("main;loop;calc;render;escape", 4.0),
+    ("main;loop;static;read", 10.0),
+    ("main;loop;static;compress", 8.0),
+    ("main;loop", 2.0),
+];
+
+/// The service with some paths dearer by a factor.
+fn changed(factor: impl Fn(&str) -> f64) -> Vec<(&'static str, f64)> {
+    SERVICE
+        .iter()
+        .map(|(path, weight)| (*path, weight * factor(path)))
+        .collect()
+}
+
+/// A run of so many samples in so many slices, each drawn by the weights.
+fn run(weights: Weights, samples: usize, slices: usize, seed: u64) -> Profile {
+    let mut profile = Profile::new(vec![ValueType::new("cpu", "samples")]);
+    let stacks: Vec<StackId> = weights
+        .iter()
+        .map(|(path, _)| stack(&mut profile, path))
+        .collect();
+    let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut counts = vec![vec![0i64; weights.len()]; slices.max(1)];
+    for n in 0..samples {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let mut at = (state >> 11) as f64 / (1u64 << 53) as f64 * sum;
+        let chosen = weights.iter().position(|(_, weight)| {
+            at -= weight;
+            at < 0.0
+        });
+        counts[n * slices.max(1) / samples][chosen.unwrap_or(0)] += 1;
+    }
+    for (slice, counts) in counts.iter().enumerate() {
+        if slices > 0 {
+            profile.slices.0.push(Slice::default());
+        }
+        for (stack, count) in stacks.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            let values = [*count];
+            profile.samples.push(Sample {
+                slice: (slices > 0).then(|| SliceId::new(slice)),
+                ..Sample::of(*stack, &values)
+            });
+        }
+    }
+    profile.check().expect("the profile is sound");
+    profile
+}
+
+fn stack(profile: &mut Profile, path: &str) -> StackId {
+    path.split(';').fold(StackId::ROOT, |caller, name| {
+        let function = profile.function(name.as_bytes(), b"service.py");
+        let frame = profile.frames.intern(Frame::of(function));
+        profile.stacks.push(caller, frame)
+    })
+}
+
+fn compared(before: &Profile, after: &Profile) -> Comparison {
+    compare(&[before], &[after], &Options::default()).expect("they compare")
+}
+
+/// What each finding is called, and whether it grew.
+fn named(comparison: &Comparison) -> Vec<(&str, bool)> {
+    (comparison.findings.iter())
+        .map(|finding| {
+            let function = &comparison.tree.functions[finding.function as usize];
+            (function.name.as_str(), finding.grew())
+        })
+        .collect()
+}
+
+#[test]
+fn two_runs_of_one_build_show_nothing() {
+    let alarms = (0..40)
+        .filter(|n| {
+            let (before, after) = (
+                run(SERVICE, 20_000, 60, 2 * n + 1),
+                run(SERVICE, 20_000, 60, 2 * n + 2),
+            );
+            let comparison = compared(&before, &after);
+            assert_eq!(comparison.method, Method::Slices);
+            comparison.verdict != Verdict::Ok
+        })
+        .count();
+    // One in a hundred is the promise: four of forty come by chance once in a few thousand times.
+    assert!(alarms < 4, "{alarms} of 40");
+}
+
+#[test]
+fn a_run_compared_with_itself_shows_nothing_at_all() {
+    let profile = run(SERVICE, 30_000, 60, 7);
+    let comparison = compared(&profile, &profile);
+    assert_eq!(
+        (comparison.verdict, comparison.findings.len()),
+        (Verdict::Ok, 0)
+    );
+    assert!(comparison.node_z.iter().all(|z| z.abs() < 1e-3));
+}
+
+#[test]
+fn a_slower_function_is_named_once_and_its_growth_told() {
+    let before = run(SERVICE, 100_000, 60, 1);
+    let slower = changed(|path| if path.ends_with("parse") { 1.5 } else { 1.0 });
+    let after = run(&slower, 106_000, 60, 2);
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert_eq!(named(&comparison), [("parse", true)]);
+    let finding = &comparison.findings[0];
+    // 12 of 102 grew by half.
+    let truth = 6.0 / 102.0;
+    assert!((finding.points - truth).abs() < 0.15 * truth, "{finding:?}");
+    let [low, high] = finding.interval;
+    assert!(low < truth && truth < high && low > 0.0, "{finding:?}");
+    assert!((finding.factor - 1.5).abs() < 0.1, "{finding:?}");
+    assert_eq!(finding.kind, Kind::Own);
+}
+
+#[test]
+fn a_function_that_grows_much_does_not_make_others_look_faster() {
+    let before = run(SERVICE, 100_000, 60, 3);
+    let slower = changed(|path| if path.ends_with("escape") { 3.0 } else { 1.0 });
+    let comparison = compared(&before, &run(&slower, 120_000, 60, 4));
+    assert_eq!(named(&comparison), [("escape", true)]);
+    // It calls nothing, and only one function calls it: stacks cannot tell which of the two it was.
+    assert_eq!(comparison.findings[0].reason, Reason::SelfOrCalledMore);
+}
+
+#[test]
+fn a_function_that_is_called_more_is_told_from_one_that_is_slower() {
+    let before = run(SERVICE, 200_000, 60, 5);
+    let more = changed(|path| {
+        if path.contains("list;query") {
+            1.3
+        } else {
+            1.0
+        }
+    });
+    let comparison = compared(&before, &run(&more, 220_000, 60, 6));
+    assert_eq!(named(&comparison), [("query", true)]);
+    assert_eq!(comparison.findings[0].reason, Reason::CalledMore);
+}
+
+#[test]
+fn what_is_new_and_what_has_gone_is_called_so() {
+    let before = run(SERVICE, 50_000, 60, 8);
+    let mut paths = SERVICE.to_vec();
+    paths.push(("main;loop;calc;check", 6.0));
+    let comparison = compared(&before, &run(&paths, 53_000, 60, 9));
+    assert_eq!(named(&comparison), [("check", true)]);
+    assert_eq!(comparison.findings[0].reason, Reason::NewPath);
+    let back = compared(&run(&paths, 53_000, 60, 9), &before);
+    assert_eq!(named(&back), [("check", false)]);
+    assert_eq!(back.findings[0].reason, Reason::Gone);
+    assert_eq!(back.verdict, Verdict::Ok, "what is faster never fails");
+}
+
+#[test]
+fn a_growth_under_the_minimum_effect_is_told_and_does_not_fail() {
+    let before = run(SERVICE, 2_000_000, 60, 10);
+    let slower = changed(|path| if path.ends_with("token") { 1.06 } else { 1.0 });
+    let comparison = compared(&before, &run(&slower, 2_000_000, 60, 11));
+    assert_eq!(named(&comparison), [("token", true)]);
+    assert!(comparison.findings[0].points < 0.005);
+    assert_eq!(comparison.verdict, Verdict::Ok);
+}
+
+#[test]
+fn the_other_way_round_signs_turn() {
+    let slower = changed(|path| if path.ends_with("compress") { 1.6 } else { 1.0 });
+    let (before, after) = (run(SERVICE, 60_000, 60, 12), run(&slower, 60_000, 60, 13));
+    let (there, back) = (compared(&before, &after), compared(&after, &before));
+    assert_eq!(named(&there), [("compress", true)]);
+    assert_eq!(named(&back), [("compress", false)]);
+    assert!((there.findings[0].z + back.findings[0].z).abs() < 0.2);
+}
+
+#[test]
+fn counts_without_slices_need_a_stronger_finding() {
+    let before = run(SERVICE, 20_000, 0, 14);
+    let slower =
+        |factor: f64| changed(move |path| if path.ends_with("parse") { factor } else { 1.0 });
+    let clear = compared(&before, &run(&slower(3.0), 24_000, 0, 15));
+    assert_eq!(
+        (clear.method, clear.verdict),
+        (Method::Counts, Verdict::Regressed)
+    );
+    assert!(
+        clear
+            .warnings
+            .iter()
+            .any(|warning| warning.code == "counts-only")
+    );
+    let doubtful = compared(&before, &run(&slower(1.4), 21_000, 0, 16));
+    assert_eq!(doubtful.verdict, Verdict::Inconclusive);
+    let told = Options {
+        design_effect: Some(1.0),
+        ..Options::default()
+    };
+    let told = compare(&[&before], &[&run(&slower(1.4), 21_000, 0, 16)], &told).unwrap();
+    assert_eq!(told.verdict, Verdict::Regressed);
+}
+
+#[test]
+fn a_changed_environment_is_no_verdict_unless_it_is_allowed() {
+    let slower = changed(|path| if path.ends_with("parse") { 1.5 } else { 1.0 });
+    let (mut before, mut after) = (run(SERVICE, 50_000, 60, 17), run(&slower, 50_000, 60, 18));
+    before.meta.runtime = "CPython 3.11.7".into();
+    after.meta.runtime = "CPython 3.12.1".into();
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Inconclusive);
+    assert!(
+        comparison
+            .warnings
+            .iter()
+            .any(|warning| warning.code == "env-runtime" && warning.forbids)
+    );
+    let allowed = Options {
+        allow_environment: true,
+        ..Options::default()
+    };
+    assert_eq!(
+        compare(&[&before], &[&after], &allowed).unwrap().verdict,
+        Verdict::Regressed
+    );
+
+    after.meta.runtime = before.meta.runtime.clone();
+    after.meta.ticks = Some(Ticks {
+        asked: 1000,
+        delivered: 900,
+        dropped: 100,
+    });
+    before.meta.ticks = Some(Ticks {
+        asked: 1000,
+        delivered: 998,
+        dropped: 2,
+    });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Inconclusive);
+    assert!(
+        comparison
+            .warnings
+            .iter()
+            .any(|warning| warning.code == "ticks-lost")
+    );
+}
+
+#[test]
+fn sides_without_anything_in_common_are_an_error() {
+    let before = run(SERVICE, 1000, 60, 1);
+    let mut other = Profile::new(vec![
+        ValueType::new("alloc", "bytes"),
+        ValueType::new("free", "bytes"),
+    ]);
+    let at = stack(&mut other, "main");
+    other.samples.push(Sample::of(at, &[1, 1]));
+    let error = compare(&[&before], &[&other], &Options::default()).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("no value in common") && said.contains("alloc, free"),
+        "{said}"
+    );
+    let empty = Profile::new(vec![ValueType::new("cpu", "samples")]);
+    let error = compare(&[&before], &[&empty], &Options::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("after has no samples"),
+        "{error}"
+    );
+    assert!(compare(&[], &[&before], &Options::default()).is_err());
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let slower = changed(|path| if path.ends_with("row") { 1.3 } else { 1.0 });
+    let (before, after) = (run(SERVICE, 40_000, 60, 19), run(&slower, 40_000, 60, 20));
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| format!("{:?}", compared(&before, &after)))
+    };
+    assert_eq!(with(1), with(4));
+}
+
+#[test]
+fn names_that_a_build_changed_are_the_same_functions() {
+    let before = run(SERVICE, 30_000, 60, 21);
+    let renamed: Vec<(String, f64)> = (SERVICE.iter())
+        .map(|(path, weight)| {
+            let path = path
+                .replace("parse", "parse.isra.0")
+                .replace("query", "query::h0123456789abcdef");
+            (path, *weight)
+        })
+        .collect();
+    let renamed: Vec<(&str, f64)> = renamed
+        .iter()
+        .map(|(path, weight)| (path.as_str(), *weight))
+        .collect();
+    let comparison = compared(&before, &run(&renamed, 30_000, 60, 22));
+    assert_eq!(
+        (comparison.verdict, comparison.findings.len()),
+        (Verdict::Ok, 0)
+    );
+    let parse = comparison
+        .tree
+        .functions
+        .iter()
+        .find(|function| function.name == "parse")
+        .unwrap();
+    assert_eq!(parse.raw, ["parse", "parse.isra.0"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever is compared: no panic, finite numbers, and identical sides are found to be.
+    #[test]
+    fn any_two_profiles_compare(
+        before in prop::collection::vec((0usize..40, 0i64..1000, 0usize..30), 1..60),
+        after in prop::collection::vec((0usize..40, 0i64..1000, 0usize..30), 1..60),
+        sliced in any::<bool>(),
+    ) {
+        let make = |rows: &[(usize, i64, usize)]| {
+            let mut profile = Profile::new(vec![ValueType::samples()]);
+            if sliced {
+                profile.slices.0 = vec![Slice::default(); 30];
+            }
+            for (path, count, slice) in rows {
+                let path: Vec<String> = (0..path % 7).map(|n| format!("f{}", (path * 31 + n * n) % 9)).collect();
+                let at = match path.is_empty() {
+                    true => StackId::ROOT,
+                    false => stack(&mut profile, &path.join(";")),
+                };
+                let values = [*count];
+                profile.samples.push(Sample {
+                    slice: sliced.then(|| SliceId::new(*slice)),
+                    ..Sample::of(at, &values)
+                });
+            }
+            profile
+        };
+        let (before, after) = (make(&before), make(&after));
+        let options = Options { permutations: 99, ..Options::default() };
+        if let Ok(comparison) = compare(&[&before], &[&after], &options) {
+            for finding in &comparison.findings {
+                prop_assert!(finding.z.is_finite() && finding.points.is_finite() && finding.factor.is_finite());
+                prop_assert!(finding.interval.iter().all(|bound| bound.is_finite()));
+            }
+            prop_assert!(comparison.power.iter().all(|power| power.detectable.is_finite()));
+            prop_assert!(comparison.threshold.is_finite());
+        }
+        if let Ok(comparison) = compare(&[&before], &[&before], &options) {
+            prop_assert_eq!(comparison.findings.len(), 0);
+        }
+    }
+}
