@@ -8,7 +8,10 @@
 //! ```sh
 //! cargo bench -p plop-diff --bench simulation -- alarms 400 iid-3k sticky-3k run-3k iid-300k sticky-300k run-300k
 //! cargo bench -p plop-diff --bench simulation -- power 48 iid-300k
+//! cargo bench -p plop-diff --bench simulation -- alarms 400 run-3k:8:1 run-3k:8:8
 //! ```
+//!
+//! `:8:1` compares eight runs before with one after, as a history of deploys, `:8:8` replicates.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -54,10 +57,15 @@ enum Noise {
 struct Cell {
     noise: Noise,
     samples: usize,
+    /// How many runs there are on each side.
+    runs: [usize; 2],
 }
 
 impl Cell {
     fn parse(text: &str) -> Option<Cell> {
+        let (text, runs) = text.split_once(':').unwrap_or((text, "1:1"));
+        let (before, after) = runs.split_once(':')?;
+        let runs = [before.parse().ok()?, after.parse().ok()?];
         let (noise, samples) = text.split_once('-')?;
         let noise = match noise {
             "iid" => Noise::Iid,
@@ -66,7 +74,11 @@ impl Cell {
             _ => return None,
         };
         let samples = samples.strip_suffix('k')?.parse::<usize>().ok()? * 1000;
-        Some(Cell { noise, samples })
+        Some(Cell {
+            noise,
+            samples,
+            runs,
+        })
     }
 
     /// The smallest growth that a test can find which knows every variance, and pays for all sets alike: with
@@ -92,8 +104,7 @@ fn alarms(cell: Cell, count: usize) {
     (0..count).into_par_iter().for_each(|n| {
         let program = &programs[n % programs.len()];
         let mut random = Random::new(0xa11a_0000 + n as u64);
-        let before = program.record(cell, None, &mut random);
-        let after = program.record(cell, None, &mut random);
+        let [before, after] = program.sides(cell, None, &mut random);
         let comparison = compared(&before, &after);
         let grew = comparison
             .findings
@@ -128,9 +139,8 @@ fn power(cell: Cell, count: usize) {
                     let share = program.own_share(guilty);
                     let mut random =
                         Random::new(0x90_0000 + 1000 * (step * 10.0) as u64 + n as u64);
-                    let before = program.record(cell, None, &mut random);
-                    let after =
-                        program.record(cell, Some((guilty, 1.0 + points / share)), &mut random);
+                    let slower = (guilty, 1.0 + points / share);
+                    let [before, after] = program.sides(cell, Some(slower), &mut random);
                     let comparison = compared(&before, &after);
                     let grown: Vec<_> = comparison
                         .findings
@@ -192,12 +202,13 @@ fn at_power(found: &[(f64, f64)], level: f64) -> f64 {
     f64::INFINITY
 }
 
-fn compared(before: &Profile, after: &Profile) -> Comparison {
+fn compared(before: &[Profile], after: &[Profile]) -> Comparison {
     let options = Options {
         permutations: 299,
         ..Options::default()
     };
-    compare(&[before], &[after], &options).expect("two runs of one program compare")
+    let [before, after] = [before, after].map(|side| side.iter().collect::<Vec<_>>());
+    compare(&before, &after, &options).expect("runs of one program compare")
 }
 
 fn name(function: usize) -> String {
@@ -296,6 +307,21 @@ impl Program {
         (1..=last)
             .min_by(|a, b| distance(a).total_cmp(&distance(b)))
             .unwrap_or(1)
+    }
+
+    /// The runs of both sides, one function being slower after.
+    fn sides(
+        &self,
+        cell: Cell,
+        slower: Option<(usize, f64)>,
+        random: &mut Random,
+    ) -> [Vec<Profile>; 2] {
+        let [before, after] = cell.runs;
+        [(before, None), (after, slower)].map(|(runs, slower)| {
+            (0..runs)
+                .map(|_| self.record(cell, slower, random))
+                .collect()
+        })
     }
 
     /// Records a run; `slower` is a function and the factor of its own cost.

@@ -3,13 +3,14 @@
 use plop_core::{Error, Profile, Result};
 
 use crate::comparison::{
-    Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
+    Comparison, Finding, Method, Mode, Noise, Summary, Total, TotalTest, Verdict, Warning,
 };
 use crate::environment::{text_of, warnings};
 use crate::noise::Prior;
 use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
 use crate::sets::{Set, sets};
+use crate::stats::{t_upper_quantile, t_upper_tail};
 use crate::strata::Strata;
 use crate::tree::{Run, Side, Tree, align, is_count};
 use crate::weigh::Weights;
@@ -59,6 +60,10 @@ const LEAST_SHARE: f64 = 0.001;
 /// How much samples without slices are taken to vary, and how much they may if a finding is to count.
 const ASSUMED_EFFECT: f64 = 5.0;
 const HARSH_EFFECT: f64 = 20.0;
+/// So many runs do without slices.
+const FEW_RUNS: usize = 6;
+/// Which part of the error rate is spent on the whole, where it is tested.
+const TOTAL_SHARE: f64 = 0.5;
 /// Fewer slices do not tell how much samples vary.
 const FEW_SLICES: usize = 10;
 
@@ -86,39 +91,47 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
     let weighed = sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST));
     let strata = Strata::of(&tree, &both);
     let single = Strata::single(&tree);
-    let method = match [Side::Before, Side::After]
+    let sliced = [Side::Before, Side::After]
         .iter()
-        .all(|side| slices(&tree, *side) >= FEW_SLICES)
-    {
+        .all(|side| slices(&tree, *side) >= FEW_SLICES);
+    let method = match sliced {
+        true if runs.len() > 2 => Method::Runs,
         true => Method::Slices,
+        // Enough runs tell by themselves how much they differ.
+        false if runs.len() >= FEW_RUNS => Method::Runs,
         false => Method::Counts,
     };
-    let strata = if method == Method::Slices {
-        &strata
-    } else {
-        &single
+    let strata = match method {
+        Method::Counts => &single,
+        _ => &strata,
     };
     let weights = Weights::of(&tree, &weighed, strata);
     let seed = seed(&tree);
+    let mut said = warnings(before, after, samples);
+    let (mode, total) = normalized(before, after, options, &mut said);
+    let is_tested = total
+        .as_ref()
+        .is_some_and(|(total, _)| total.tested.is_some());
     let rules = Rules {
-        alpha: options.alpha,
+        alpha: match is_tested {
+            true => (1.0 - TOTAL_SHARE) * options.alpha,
+            false => options.alpha,
+        },
         permutations: options.permutations,
         seed,
         prior: options.prior,
         assumed_effect: match method {
-            Method::Slices => None,
+            Method::Slices | Method::Runs => None,
             Method::Counts => Some(options.design_effect.unwrap_or(ASSUMED_EFFECT)),
         },
     };
     let scan = scan(&weights, &rules);
-    let mut said = warnings(before, after, samples);
     if method == Method::Counts {
         said.push(assumption(options));
     }
     let findings: Vec<Finding> = (scan.causes.iter())
         .map(|cause| finding(&weights, &scan, cause, samples))
         .collect();
-    let (mode, total) = normalized(before, after, options, &mut said);
     let noise = noise_of(&weights, &scan, options);
     let mut comparison = Comparison {
         verdict: Verdict::Ok,
@@ -302,82 +315,106 @@ fn normalized(
     options: &Options,
     said: &mut Vec<Warning>,
 ) -> (Mode, Option<(Total, Option<String>)>) {
-    let sum = |side: &[&Profile], of: &dyn Fn(&Profile) -> Option<i64>| -> Option<f64> {
-        side.iter()
-            .map(|profile| of(profile).map(|ns| ns as f64))
-            .sum()
-    };
-    let cpu = [
-        sum(before, &|p| p.meta.cpu_ns),
-        sum(after, &|p| p.meta.cpu_ns),
-    ];
-    let wall = |p: &Profile| p.meta.wall_ns.or(p.meta.duration_ns);
-    let wall = [sum(before, &wall), sum(after, &wall)];
     let counter = before.first().and_then(|profile| {
         (profile.meta.work.iter())
             .map(|(name, _)| name)
             .find(|name| {
-                let counts = |p: &&&Profile| {
-                    p.meta
-                        .work
-                        .iter()
-                        .any(|(other, amount)| other == *name && *amount > 0)
-                };
-                before.iter().chain(after).all(|profile| counts(&profile))
+                let mut all = before.iter().chain(after);
+                all.all(|profile| work_of(profile, name) > 0.0)
             })
     });
-    let work = |side: &[&Profile]| -> Option<f64> {
+    let cpu = |profile: &Profile| profile.meta.cpu_ns.map(|ns| ns as f64);
+    let by_work = |tested: bool| {
         let name = counter?;
-        let amounts = side
-            .iter()
-            .flat_map(|p| p.meta.work.iter())
-            .filter(|(other, _)| other == name);
-        Some(amounts.map(|(_, amount)| *amount as f64).sum())
+        let per = |profile: &Profile| Some(work_of(profile, name));
+        let total = total([before, after], &cpu, &per, tested.then_some(options.alpha))?;
+        let unit = format!("ns/{name}");
+        Some((Total { unit, ..total }, Some(name.clone())))
     };
-    let per =
-        |what: [Option<f64>; 2], of: [Option<f64>; 2], unit: String, counter: Option<String>| {
-            let [Some(a), Some(b), Some(per_a), Some(per_b)] = [what[0], what[1], of[0], of[1]]
-            else {
-                return None;
-            };
-            let positive = per_a > 0.0 && per_b > 0.0;
-            positive.then(|| {
-                (
-                    Total {
-                        unit,
-                        before: a / per_a,
-                        after: b / per_b,
-                    },
-                    counter,
-                )
-            })
+    let by_time = |tested: bool| {
+        let wall = |profile: &Profile| {
+            let wall = profile.meta.wall_ns.or(profile.meta.duration_ns)?;
+            Some(wall as f64)
         };
-    let by_work = || {
-        let name = counter?;
-        per(
-            cpu,
-            [work(before), work(after)],
-            format!("ns/{name}"),
-            Some(name.clone()),
-        )
+        let total = total(
+            [before, after],
+            &cpu,
+            &wall,
+            tested.then_some(options.alpha),
+        )?;
+        let unit = "CPU".to_owned();
+        Some((Total { unit, ..total }, None))
     };
-    let by_time = || per(cpu, wall, "CPU".into(), None);
     match options.mode {
-        Mode::Share => (Mode::Share, by_time()),
-        Mode::Time => (Mode::Time, by_time()),
-        Mode::Work | Mode::Auto => match by_work() {
+        Mode::Share => (Mode::Share, by_time(false)),
+        Mode::Time => (Mode::Time, by_time(true)),
+        Mode::Work | Mode::Auto => match by_work(true) {
             Some(total) => (Mode::Work, Some(total)),
-            None if options.mode == Mode::Auto => (Mode::Share, by_time()),
+            None if options.mode == Mode::Auto => (Mode::Share, by_time(false)),
             None => {
                 said.push(Warning {
                     code: "no-work",
                     text: "the sides count no work in common, so shares are compared".into(),
                     forbids: false,
                 });
-                (Mode::Share, by_time())
+                (Mode::Share, by_time(false))
             }
         },
     }
+}
+
+/// How much of a counter a run has.
+fn work_of(profile: &Profile, name: &str) -> f64 {
+    let amounts = profile.meta.work.iter().filter(|(other, _)| other == name);
+    amounts.map(|(_, amount)| *amount as f64).sum()
+}
+
+/// What both sides cost, and a t test of it where there are several runs and it is asked for.
+fn total(
+    sides: [&[&Profile]; 2],
+    cost: &dyn Fn(&Profile) -> Option<f64>,
+    per: &dyn Fn(&Profile) -> Option<f64>,
+    alpha: Option<f64>,
+) -> Option<Total> {
+    let mut whole = [0.0; 2];
+    let mut logs: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    for (side, profiles) in sides.into_iter().enumerate() {
+        let (mut costs, mut units) = (0.0, 0.0);
+        for profile in profiles {
+            let (cost, per) = (cost(profile)?, per(profile)?);
+            if cost <= 0.0 || per <= 0.0 {
+                return None;
+            }
+            costs += cost;
+            units += per;
+            logs[side].push((cost / per).ln());
+        }
+        whole[side] = costs / units;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let means = [mean(&logs[0]), mean(&logs[1])];
+    let squares: f64 = (logs.iter().zip(means))
+        .flat_map(|(values, mean)| values.iter().map(move |value| (value - mean).powi(2)))
+        .sum();
+    let df = (logs[0].len() + logs[1].len()) as f64 - 2.0;
+    let tested = alpha.filter(|_| df >= 1.0).map(|alpha| {
+        let counts = 1.0 / logs[0].len() as f64 + 1.0 / logs[1].len() as f64;
+        let error = (squares / df * counts).sqrt().max(1e-12);
+        let change = means[1] - means[0];
+        let limit = TOTAL_SHARE * alpha;
+        let margin = t_upper_quantile(0.5 * limit, df) * error;
+        TotalTest {
+            interval: [(change - margin).exp(), (change + margin).exp()],
+            p: t_upper_tail(change / error, df),
+            limit,
+        }
+    });
+    Some(Total {
+        unit: String::new(),
+        before: whole[0],
+        after: whole[1],
+        tested,
+    })
 }
 
 fn summary(
@@ -453,7 +490,7 @@ fn node_z(tree: &Tree, sets: &[Set], scan: &Scan) -> Vec<f64> {
 }
 
 fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Options) -> Verdict {
-    let regressed = comparison.regressions().next().is_some();
+    let regressed = comparison.regressions().next().is_some() || comparison.total_regressed();
     let forbidden = comparison.warnings.iter().any(|warning| warning.forbids);
     if forbidden && !options.allow_environment {
         return Verdict::Inconclusive;
@@ -461,7 +498,10 @@ fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Op
     if !regressed {
         return Verdict::Ok;
     }
-    if comparison.method == Method::Counts && options.design_effect.is_none() {
+    if comparison.method == Method::Counts
+        && options.design_effect.is_none()
+        && !comparison.total_regressed()
+    {
         // It has to be there also if samples vary far more than was assumed.
         let harsh = Rules {
             assumed_effect: Some(HARSH_EFFECT),

@@ -94,6 +94,31 @@ pub struct Total {
     pub before: f64,
     /// After.
     pub after: f64,
+    /// What several runs tell of the change; not known from one run a side.
+    pub tested: Option<TotalTest>,
+}
+
+/// Whether the whole changed: a t test of the logarithms of the runs' totals.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TotalTest {
+    /// Between which factors the change lies, with the confidence that is spent on it.
+    pub interval: [f64; 2],
+    /// How likely a growth like this is by chance.
+    pub p: f64,
+    /// What the growth's probability has to be under to count.
+    pub limit: f64,
+}
+
+impl Total {
+    /// By what share the whole changed.
+    pub fn change(&self) -> f64 {
+        self.after / self.before - 1.0
+    }
+
+    /// Whether it grew, by so much at least, and not by chance.
+    pub fn grew(&self, min_effect: f64) -> bool {
+        self.change() >= min_effect && self.tested.is_some_and(|test| test.p < test.limit)
+    }
 }
 
 /// Why a set of stacks costs more or less.
@@ -190,6 +215,8 @@ pub struct Noise {
 pub enum Method {
     /// One run a side, with slices.
     Slices,
+    /// Several runs on a side, whose differences are in the runs.
+    Runs,
     /// Counts without slices; how much they vary was assumed.
     Counts,
 }
@@ -199,6 +226,7 @@ impl Method {
     pub fn word(self) -> &'static str {
         match self {
             Method::Slices => "slices",
+            Method::Runs => "runs",
             Method::Counts => "counts",
         }
     }
@@ -247,6 +275,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether the whole fails the gate.
+    pub fn total_regressed(&self) -> bool {
+        self.total
+            .as_ref()
+            .is_some_and(|total| total.grew(self.min_effect))
+    }
+
     /// The findings that fail the gate.
     pub fn regressions(&self) -> impl Iterator<Item = &Finding> {
         (self.findings.iter()).filter(|finding| finding.grew() && finding.points >= self.min_effect)

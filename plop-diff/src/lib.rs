@@ -8,23 +8,25 @@
 //! use plop_core::{Frame, Profile, Sample, StackId, ValueType};
 //! use plop_diff::{Options, Verdict, compare};
 //!
-//! // Samples of two functions, without slices: what is assumed of them is said.
-//! let profile = |work: i64, wait: i64| {
+//! // Samples of ten functions, without slices: what is assumed of them is said.
+//! let profile = |work: i64| {
 //!     let mut profile = Profile::new(vec![ValueType::samples()]);
-//!     for (name, samples) in [("work", work), ("wait", wait)] {
-//!         let function = profile.function(name.as_bytes(), b"app.py");
+//!     for n in 0..10 {
+//!         let function = profile.function(format!("step_{n}").as_bytes(), b"app.py");
 //!         let frame = profile.frames.intern(Frame::of(function));
 //!         let stack = profile.stacks.push(StackId::ROOT, frame);
+//!         let samples = if n == 3 { work } else { 5_000 + 100 * n };
 //!         profile.samples.push(Sample::of(stack, &[samples]));
 //!     }
 //!     profile
 //! };
-//! let (before, after) = (profile(5_000, 5_000), profile(9_000, 5_000));
+//! let (before, after) = (profile(5_000), profile(9_000));
 //! let comparison = compare(&[&before], &[&after], &Options::default())?;
 //! assert_eq!(comparison.verdict, Verdict::Regressed);
 //! let finding = &comparison.findings[0];
-//! assert_eq!(comparison.tree.functions[finding.function as usize].name, "work");
-//! assert!((finding.points - 0.4).abs() < 0.01);
+//! assert_eq!(comparison.tree.functions[finding.function as usize].name, "step_3");
+//! // 4,000 more than the 54,200 of before.
+//! assert!((finding.points - 4_000.0 / 54_200.0).abs() < 0.01);
 //! # Ok::<(), plop_core::Error>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -37,6 +39,7 @@ mod noise;
 mod power;
 mod random;
 mod reason;
+mod runs;
 mod scan;
 mod sets;
 pub mod stats;
@@ -46,7 +49,8 @@ mod weigh;
 
 pub use compare::{Options, compare};
 pub use comparison::{
-    Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, Verdict, Warning,
+    Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, TotalTest, Verdict,
+    Warning,
 };
 pub use noise::Prior;
 pub use sets::{Kind, Set};

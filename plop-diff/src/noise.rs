@@ -247,7 +247,7 @@ fn log_mixture(squared: f64, noise: f64, changed: f64) -> f64 {
 }
 
 /// Probabilities from logarithms of what they are proportional to.
-fn posterior(logs: &[f64]) -> Vec<f64> {
+pub(crate) fn posterior(logs: &[f64]) -> Vec<f64> {
     let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
     let sum: f64 = weights.iter().sum();

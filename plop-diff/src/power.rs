@@ -41,10 +41,10 @@ pub(crate) fn power(weights: &Weights, scan: &Scan, min_effect: f64, measured: b
 
 /// What a function of this service is like.
 struct Typical {
-    effect: f64,
+    /// The variance of a change within kinds of requests, over that of a single sample.
+    spread: f64,
     /// Which part of its variance is within kinds of requests.
     within: f64,
-    sigma: f64,
 }
 
 impl Typical {
@@ -58,24 +58,35 @@ impl Typical {
             values.get(values.len() / 2).copied().unwrap_or(otherwise)
         };
         Typical {
-            effect: median(&|n| scan.effects[n], 1.0),
+            spread: median(&|n| scan.effects[n] * weights.long_run, 1.0),
             within: median(
                 &|n| weights.pooled.within[n] / weights.pooled.variance(n),
                 1.0,
             )
             .min(1.0),
-            sigma: median(&|n| scan.between.functions[n], 0.0),
         }
     }
 
     /// The standard error of the share of a function of this size.
     fn error(&self, weights: &Weights, scan: &Scan, share: f64) -> f64 {
-        let v = 1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
         let variance = share * (1.0 - share);
         let (within, mix) = (variance * self.within, variance * (1.0 - self.within));
-        let weight_within =
-            within / (self.effect * weights.long_run * v + 2.0 * self.sigma * self.sigma * within);
-        let weight_mix = mix / (weights.kinds_effect * v + 2.0 * scan.between.mix);
+        // Of what differs between runs there is more the larger a function is.
+        let own: Vec<usize> = (0..weights.sets.len())
+            .filter(|n| weights.sets[*n].kind == Kind::Own)
+            .collect();
+        let v = 1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
+        let mut rates: Vec<f64> = own
+            .iter()
+            .map(|n| {
+                let sampled = scan.effects[*n] * weights.long_run * v;
+                ((scan.spread.within[*n] - sampled) / weights.pooled.within[*n]).max(0.0)
+            })
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        let of_runs = rates.get(rates.len() / 2).copied().unwrap_or(0.0) * within;
+        let weight_within = within / (self.spread * v + of_runs);
+        let weight_mix = mix / scan.spread.mix;
         variance / (weight_within + weight_mix).sqrt()
     }
 }

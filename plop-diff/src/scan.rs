@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 use crate::noise::{self, Prior};
 use crate::random::Random;
+use crate::runs::Runs;
 use crate::sets::{Kind, Set};
 use crate::tree::Side;
-use crate::weigh::{Between, Change, Pooled, Spread, Sums, Weights};
+use crate::weigh::{Between, Change, FEWEST, Pooled, Spread, Sums, Weights};
 
 /// A change that is too large for chance.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct Scan {
     /// In the order in which they were found, growth and shrinking alike.
     pub(crate) causes: Vec<Cause>,
     pub(crate) effects: Vec<f64>,
+    pub(crate) spread: Spread,
     pub(crate) between: Between,
 }
 
@@ -58,16 +60,19 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
     );
     let (within, kinds) = weights.sums(weights.slices_before..weights.slices());
     let mix = weights.mix(&weights.pooled, &kinds);
+    let runs = Runs::of(weights);
+    let by_runs = rules.assumed_effect.is_none() && runs.df() >= 1.0;
     let effects = match rules.assumed_effect {
         Some(effect) => vec![effect; weights.sets.len()],
+        None if by_runs => runs.design_effects(weights),
         None => weights.design_effects(&within, 1.0 / before + 1.0 / after),
     };
-    let between = noise::between(weights, &effects, &within, &rules.prior);
-    let spread = Spread {
-        effects: &effects,
-        long_run: weights.long_run,
-        kinds_effect: rules.assumed_effect.unwrap_or(weights.kinds_effect),
-        between: Some(&between),
+    let (spread, between) = if by_runs {
+        runs.spread(weights, &effects, rules.alpha, &rules.prior)
+    } else {
+        let between = noise::between(weights, &effects, &within, &rules.prior);
+        let kinds_effect = rules.assumed_effect.unwrap_or(weights.kinds_effect);
+        (weights.spread(&effects, kinds_effect, &between), between)
     };
     let sums = Sums {
         before,
@@ -76,10 +81,10 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         mix,
     };
     let changes = weights.changes(&weights.pooled, &sums, &spread);
-    let threshold = match rules.assumed_effect {
+    let threshold = match rules.assumed_effect.is_some() || by_runs {
         // Nothing can be dealt out: the bound of Bonferroni.
-        Some(_) => crate::stats::upper_quantile(rules.alpha / weights.sets.len().max(1) as f64),
-        None => threshold(weights, rules),
+        true => crate::stats::upper_quantile(rules.alpha / weights.sets.len().max(1) as f64),
+        false => threshold(weights, rules),
     };
     let causes = explain(weights, &spread, threshold);
     Scan {
@@ -87,6 +92,7 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         changes,
         causes,
         effects,
+        spread,
         between,
     }
 }
@@ -126,10 +132,8 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> f64 {
     mix.iter_mut().for_each(|part| *part *= scale);
     let effects = weights.design_effects(&within, v);
     let spread = Spread {
-        effects: &effects,
-        long_run: 1.0,
-        kinds_effect: weights.kinds_effect,
-        between: None,
+        within: effects.iter().map(|effect| effect * v).collect(),
+        mix: weights.kinds_effect * v,
     };
     let sums = Sums {
         before,
@@ -160,6 +164,9 @@ fn explain(weights: &Weights, spread: &Spread, threshold: f64) -> Vec<Cause> {
         let both: Vec<f64> = before.iter().zip(&after).map(|(a, b)| a + b).collect();
         let pooled = Pooled::of(tree, sets, weights.strata, &both);
         let sums = sums_of(weights, &pooled, &before, &after);
+        if sums.before.min(sums.after) < FEWEST {
+            break;
+        }
         let mut changes = weights.changes(&pooled, &sums, spread);
         for cause in &causes {
             changes[cause.set].z = 0.0;
@@ -295,7 +302,7 @@ fn odds(weights: &Weights, set: usize, before: &[f64], after: &[f64], within: bo
         n1 += of1;
         all += of;
     }
-    let half = 0.5 * n1 / all;
+    let half = (0.5 * n1 / all).max(1e-9);
     ((over + half) / (under + half)).clamp(1e-6, 1e6)
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Weights<'t> {
     pub(crate) after: Vec<f64>,
     /// Samples of each slice, those of the side before first.
     pub(crate) slice_samples: Vec<f64>,
+    /// The side and the run of each slice.
+    pub(crate) slice_runs: Vec<(Side, usize)>,
     /// How many slices are of the side before.
     pub(crate) slices_before: usize,
     /// Slice by slice, how many more samples each set has than its share of each kind tells.
@@ -164,6 +166,12 @@ impl<'t> Weights<'t> {
             before,
             after,
             slice_samples: Vec::new(),
+            slice_runs: (slices.iter())
+                .map(|columns| {
+                    let column = &tree.columns[columns[0]];
+                    (column.side, column.run)
+                })
+                .collect(),
             slices_before,
             within: Vec::new(),
             kinds: Vec::new(),
@@ -276,8 +284,17 @@ impl<'t> Weights<'t> {
     /// The design effect of every set, when the within parts of one side add up to these.
     pub(crate) fn design_effects(&self, within: &[f64], v: f64) -> Vec<f64> {
         let df = (self.slices().saturating_sub(2)).max(1) as f64;
-        let rest: Vec<f64> = (within.iter().enumerate())
-            .map(|(n, sum)| (self.squares[n] - sum * sum * v / self.pooled.within[n]).max(0.0))
+        let between: Vec<f64> = (within.iter().zip(&self.pooled.within))
+            .map(|(sum, variance)| sum * sum * v / variance)
+            .collect();
+        self.shrunk_effects(&between, df)
+    }
+
+    /// The same, when so much of the squares is between sides or runs, and the rest has so many degrees of
+    /// freedom.
+    pub(crate) fn shrunk_effects(&self, between: &[f64], df: f64) -> Vec<f64> {
+        let rest: Vec<f64> = (self.squares.iter().zip(between))
+            .map(|(squares, between)| (squares - between).max(0.0))
             .collect();
         let important: f64 = self.importance.iter().sum();
         let common = (rest.iter().zip(&self.importance))
@@ -287,6 +304,20 @@ impl<'t> Weights<'t> {
         rest.iter()
             .map(|rest| ((PRIOR_DF * common + rest) / (PRIOR_DF + df)).max(1.0))
             .collect()
+    }
+
+    /// How much chance there is between two runs: what slices show, and what differs between runs.
+    pub(crate) fn spread(&self, effects: &[f64], kinds_effect: f64, between: &Between) -> Spread {
+        let v = 1.0 / self.side_samples(Side::Before) + 1.0 / self.side_samples(Side::After);
+        Spread {
+            within: (effects.iter().zip(&between.functions).enumerate())
+                .map(|(n, (effect, sigma))| {
+                    let of_runs = sigma * sigma * self.pooled.within[n] * self.herfindahl[n];
+                    effect * self.long_run * v + 2.0 * of_runs
+                })
+                .collect(),
+            mix: kinds_effect * v + 2.0 * between.mix,
+        }
     }
 
     /// How every set changed, by the sums of its within and mix parts over the side after.
@@ -304,12 +335,8 @@ impl<'t> Weights<'t> {
         let v = 1.0 / before + 1.0 / after;
         let total = before + after;
         let (within, mix) = (pooled.within[n], pooled.mix[n]);
-        let sigma = spread.between.map_or(0.0, |between| between.functions[n]);
-        let phi = spread.between.map_or(0.0, |between| between.mix);
-        let weight_within = within
-            / (spread.effects[n] * spread.long_run * v
-                + 2.0 * sigma * sigma * within * self.herfindahl[n]);
-        let weight_mix = mix / (spread.kinds_effect * v + 2.0 * phi);
+        let weight_within = within / spread.within[n];
+        let weight_mix = mix / spread.mix;
         let weight = weight_within + weight_mix;
         let mut x = sums.within[n] * v * weight_within / within;
         if mix > 1e-12 {
@@ -445,13 +472,12 @@ pub(crate) struct Sums {
     pub(crate) mix: Vec<f64>,
 }
 
-/// What is known of variances.
-pub(crate) struct Spread<'s> {
-    pub(crate) effects: &'s [f64],
-    pub(crate) long_run: f64,
-    pub(crate) kinds_effect: f64,
-    /// What differs between runs; nothing in permutations, which are within runs.
-    pub(crate) between: Option<&'s Between>,
+/// How much the parts of a change vary by chance.
+pub(crate) struct Spread {
+    /// Of each set, the variance of the part within kinds, over that of a single sample.
+    pub(crate) within: Vec<f64>,
+    /// The same of the part by the mix, for all sets.
+    pub(crate) mix: f64,
 }
 
 fn mean_of(blocks: &[Vec<f64>]) -> Vec<f64> {

@@ -332,7 +332,7 @@ fn names_that_a_build_changed_are_the_same_functions() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is compared: no panic, finite numbers, and identical sides are found to be.
     #[test]
@@ -364,7 +364,7 @@ proptest! {
         let options = Options { permutations: 99, ..Options::default() };
         if let Ok(comparison) = compare(&[&before], &[&after], &options) {
             for finding in &comparison.findings {
-                prop_assert!(finding.z.is_finite() && finding.points.is_finite() && finding.factor.is_finite());
+                prop_assert!(finding.z.is_finite() && finding.points.is_finite() && finding.factor.is_finite(), "{finding:?}");
                 prop_assert!(finding.interval.iter().all(|bound| bound.is_finite()));
             }
             prop_assert!(comparison.power.iter().all(|power| power.detectable.is_finite()));

@@ -31,11 +31,15 @@ use crate::report;
     Examples:\n  \
     plop diff before.plop after.plop\n  \
     plop diff --min-effect 1% before.plop after.plop\n  \
+    plop diff runs/before-*.plop --vs runs/after-*.plop\n  \
     plop diff --json before.plop after.plop"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     input: InputArgs,
+    /// What is judged, where a side has several files: replicates of one build, or earlier deploys before it
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    vs: Vec<PathBuf>,
     /// What is compared
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeArg,
@@ -107,18 +111,29 @@ fn effect(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
-    let files = args.input.files()?;
-    ensure!(
-        files.len() == 2,
-        "expected two files, before and after, found {}",
-        files.len()
-    );
-    ensure!(
-        !is_same(&files[0], &files[1]),
-        "{} is on both sides: there is nothing to compare",
-        files[0].display()
-    );
-    let inputs = args.input.read_all(settings)?;
+    let mut input = args.input;
+    let first = input.files()?;
+    let split = match args.vs.is_empty() {
+        true => {
+            ensure!(
+                first.len() == 2,
+                "expected two files, before and after, found {} (several on a side: BEFORE… --vs AFTER…)",
+                first.len()
+            );
+            1
+        }
+        false => first.len(),
+    };
+    input.files = first.into_iter().chain(args.vs).collect();
+    let (before, after) = input.files.split_at(split);
+    for file in after {
+        ensure!(
+            !before.iter().any(|other| is_same(file, other)),
+            "{} is on both sides: there is nothing to compare",
+            file.display()
+        );
+    }
+    let inputs = input.read_all(settings)?;
     let mut runs: Vec<(String, Profile)> = Vec::new();
     for input in inputs {
         report::print_notes(&input.name, &input.loaded.notes, settings);
@@ -135,13 +150,22 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         design_effect: args.design_effect,
         ..Options::default()
     };
-    let (before, after) = (&runs[0], &runs[1]);
-    let mut comparison = compare(&[&before.1], &[&after.1], &options)
-        .with_context(|| format!("cannot compare {} with {}", before.0, after.0))?;
+    let (before, after) = runs.split_at(split);
+    let profiles = |side: &[(String, Profile)]| -> Vec<Profile> {
+        side.iter().map(|run| run.1.clone()).collect()
+    };
+    let name = |side: &[(String, Profile)]| match side {
+        [(name, _)] => name.clone(),
+        [(name, _), others @ ..] => format!("{name} and {} more", others.len()),
+        [] => String::new(),
+    };
+    let (before_runs, after_runs) = (profiles(before), profiles(after));
+    let mut comparison = compare(&refs(&before_runs), &refs(&after_runs), &options)
+        .with_context(|| format!("cannot compare {} with {}", name(before), name(after)))?;
     let same_commit = comparison.sides[0].name == comparison.sides[1].name;
-    for (side, (name, _)) in comparison.sides.iter_mut().zip(&runs) {
+    for (side, runs) in comparison.sides.iter_mut().zip([before, after]) {
         if side.name.is_empty() || same_commit {
-            side.name = name.clone();
+            side.name = name(runs);
         }
     }
     let mut out = std::io::stdout().lock();
@@ -152,6 +176,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         terminal::print(&mut out, &comparison, args.tree, &style)?;
     }
     Ok(exit_code(&comparison))
+}
+
+fn refs(profiles: &[Profile]) -> Vec<&Profile> {
+    profiles.iter().collect()
 }
 
 fn is_same(one: &PathBuf, other: &PathBuf) -> bool {

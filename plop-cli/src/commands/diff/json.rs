@@ -25,7 +25,9 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             "unit": total.unit,
             "before": total.before,
             "after": total.after,
-            "rel": round(total.after / total.before - 1.0, 6),
+            "rel": round(total.change(), 6),
+            "ci": total.tested.map(|test| test.interval.map(|factor| round(factor - 1.0, 6))),
+            "p": total.tested.map(|test| test.p),
         })),
         "findings": (comparison.findings.iter().enumerate())
             .map(|(n, one)| finding(comparison, n, one))

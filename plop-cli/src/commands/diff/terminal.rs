@@ -113,9 +113,13 @@ fn verdict(comparison: &Comparison, style: &Style) -> String {
             Some(work) => format!("CPU per {}", work.strip_suffix('s').unwrap_or(work)),
             None => "CPU used".to_owned(),
         };
-        let change = percent_change(total.after / total.before - 1.0);
+        let change = percent_change(total.change());
+        let interval = total.tested.map_or(String::new(), |test| {
+            let [low, high] = test.interval.map(|factor| percent_change(factor - 1.0));
+            format!("  [{low}, {high}]")
+        });
         format!(
-            "  {what} {before} {} {after}  {change}",
+            "  {what} {before} {} {after}  {change}{interval}",
             style.sign("→", "->")
         )
     });
@@ -150,14 +154,19 @@ fn trust(comparison: &Comparison) -> String {
                 "learnt from this pair"
             };
             format!(
-                "{} and {} slices; between runs: functions {}{:.1} %, request mix as of {} requests ({from})",
+                "{} and {} slices; between runs: functions ±{:.1} %, request mix as of {} requests ({from})",
                 comparison.sides[0].slices,
                 comparison.sides[1].slices,
-                "±",
                 100.0 * noise.functions,
                 count(1.0 / noise.mix),
             )
         }
+        Method::Runs => format!(
+            "{} and {} runs; between runs: functions ±{:.1} %",
+            comparison.sides[0].runs,
+            comparison.sides[1].runs,
+            100.0 * noise.functions,
+        ),
         Method::Counts => "counts without slices".to_owned(),
     };
     format!(
@@ -289,7 +298,7 @@ fn not_seen(comparison: &Comparison, style: &Style) -> String {
         "{nothing}a growth of a function is found four times in five from: {}{}",
         sizes.join(", "),
         match comparison.method {
-            Method::Slices => String::new(),
+            Method::Slices | Method::Runs => String::new(),
             Method::Counts => format!(" {} if the assumption holds", style.sign("—", "-")),
         }
     )

@@ -1,0 +1,191 @@
+//! Several runs on a side: earlier deploys, or replicates of one build. What differs between runs need not be
+//! guessed then; it is in the runs, and each set's own variance is drawn towards what all sets show.
+
+use crate::noise::Prior;
+use crate::sets::Kind;
+use crate::stats::{t_upper_quantile, upper_quantile};
+use crate::tree::Side;
+use crate::weigh::{Between, Spread, Weights};
+
+/// How many degrees of freedom the trend counts for beside a set's own runs.
+const PRIOR_DF: f64 = 40.0;
+/// No set varies less than this part of the trend.
+const LEAST: f64 = 0.9;
+
+/// The runs of both sides.
+pub(crate) struct Runs {
+    /// Of each run: its side, its samples, and the slices that are of it.
+    of: Vec<(Side, f64, Vec<usize>)>,
+}
+
+/// One run's part in what varies.
+struct Part {
+    side: Side,
+    /// The within part of each set, a sample.
+    within: Vec<f64>,
+    /// The share of each kind.
+    kinds: Vec<f64>,
+}
+
+impl Runs {
+    pub(crate) fn of(weights: &Weights) -> Runs {
+        let mut of: Vec<(Side, f64, Vec<usize>)> = Vec::new();
+        let mut last = None;
+        for (slice, (side, run)) in weights.slice_runs.iter().enumerate() {
+            if last != Some((*side, *run)) {
+                of.push((*side, 0.0, Vec::new()));
+                last = Some((*side, *run));
+            }
+            if let Some((_, samples, slices)) = of.last_mut() {
+                *samples += weights.slice_samples[slice];
+                slices.push(slice);
+            }
+        }
+        Runs { of }
+    }
+
+    fn count(&self, side: Side) -> f64 {
+        self.of.iter().filter(|(of, ..)| *of == side).count() as f64
+    }
+
+    /// How many runs there are beyond one a side: what a variance can be told from.
+    pub(crate) fn df(&self) -> f64 {
+        self.of.len() as f64 - 2.0
+    }
+
+    /// The design effect of each set within runs.
+    pub(crate) fn design_effects(&self, weights: &Weights) -> Vec<f64> {
+        let mut between = vec![0.0; weights.sets.len()];
+        for (_, samples, slices) in &self.of {
+            let (within, _) = weights.sums(slices.iter().copied());
+            for (n, sum) in within.iter().enumerate() {
+                between[n] += sum * sum / (samples * weights.pooled.within[n]);
+            }
+        }
+        let df = (weights.slices() as f64 - self.of.len() as f64).max(1.0);
+        weights.shrunk_effects(&between, df)
+    }
+
+    /// How much there is of chance between the sides, and what differs between runs.
+    pub(crate) fn spread(
+        &self,
+        weights: &Weights,
+        effects: &[f64],
+        alpha: f64,
+        prior: &Prior,
+    ) -> (Spread, Between) {
+        let (sets, kinds) = (weights.sets.len(), weights.strata.count);
+        let df = self.df();
+        let (k, m) = (self.count(Side::Before), self.count(Side::After));
+        let samples: f64 =
+            self.of.iter().map(|(_, samples, _)| samples).sum::<f64>() / self.of.len() as f64;
+        // The within part of each set and the share of each kind, run by run.
+        let parts: Vec<Part> = (self.of.iter())
+            .map(|(side, samples, slices)| {
+                let (within, of_kind) = weights.sums(slices.iter().copied());
+                let within = within.iter().map(|sum| sum / samples).collect();
+                Part {
+                    side: *side,
+                    within,
+                    kinds: of_kind.iter().map(|sum| sum / samples).collect(),
+                }
+            })
+            .collect();
+        let squares = |choose: &dyn Fn(&Part) -> f64| {
+            let mut squares = 0.0;
+            for side in [Side::Before, Side::After] {
+                let values: Vec<f64> = parts
+                    .iter()
+                    .filter(|part| part.side == side)
+                    .map(choose)
+                    .collect();
+                let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+                squares += values
+                    .iter()
+                    .map(|value| (value - mean).powi(2))
+                    .sum::<f64>();
+            }
+            squares / df
+        };
+        let variances: Vec<f64> = (0..sets).map(|n| squares(&|part| part.within[n])).collect();
+        let sampled = |n: usize| effects[n] * weights.long_run * weights.pooled.within[n] / samples;
+        let sigma = self.sigma(weights, &variances, &sampled, prior);
+        let hypotheses = sets.max(1) as f64;
+        let limit = |df: f64, p: f64| t_upper_quantile(p, df) / upper_quantile(p);
+        let heavier = limit(PRIOR_DF + df, alpha / hypotheses);
+        let within = (0..sets)
+            .map(|n| {
+                let a = weights.pooled.within[n];
+                let trend = sampled(n) + sigma * sigma * a * a * weights.herfindahl[n];
+                let own = (PRIOR_DF * trend + df * variances[n]) / (PRIOR_DF + df);
+                own.max(LEAST * trend) * (1.0 / k + 1.0 / m) * heavier * heavier / a
+            })
+            .collect();
+        let mix_sampled = weights.kinds_effect / samples;
+        let freedom = df * (kinds as f64 - 1.0);
+        let phi = match kinds {
+            1 => 0.0,
+            _ => {
+                let sum: f64 = (0..kinds)
+                    .map(|kind| {
+                        squares(&|part| part.kinds[kind]) / weights.pooled.kinds[kind].max(1e-9)
+                    })
+                    .sum();
+                (sum / (kinds as f64 - 1.0) - mix_sampled).max(0.0)
+            }
+        };
+        let mix_heavier = if freedom >= 1.0 {
+            limit(freedom, 0.001)
+        } else {
+            1.0
+        };
+        let spread = Spread {
+            within,
+            mix: (mix_sampled + phi) * (1.0 / k + 1.0 / m) * mix_heavier * mix_heavier,
+        };
+        let between = Between {
+            functions: vec![sigma; sets],
+            mix: phi,
+        };
+        (spread, between)
+    }
+
+    /// The relative standard deviation of a function's cost between runs: the mean of what is believed after
+    /// the runs, each function's variance being a gamma variable around its own.
+    fn sigma(
+        &self,
+        weights: &Weights,
+        variances: &[f64],
+        sampled: &impl Fn(usize) -> f64,
+        prior: &Prior,
+    ) -> f64 {
+        let df = self.df();
+        let grid: Vec<f64> = (0..48)
+            .map(|n| 0.0003 * (n as f64 * (0.10f64 / 0.0003).ln() / 47.0).exp())
+            .collect();
+        let witnesses: Vec<usize> = (0..weights.sets.len())
+            .filter(|n| weights.sets[*n].kind == Kind::Own)
+            .filter(|n| weights.pooled.share[*n] * weights.pooled.samples > 30.0)
+            .collect();
+        let logs: Vec<f64> = grid
+            .iter()
+            .map(|sigma| {
+                let likelihood: f64 = witnesses
+                    .iter()
+                    .map(|n| {
+                        let variance = sampled(*n) + (sigma * weights.pooled.within[*n]).powi(2);
+                        0.5 * df * (-variance.ln() - (variances[*n] / variance).min(4.0))
+                    })
+                    .sum();
+                likelihood
+                    - 0.5 * ((sigma.ln() - prior.functions.ln()) / prior.functions_sd).powi(2)
+            })
+            .collect();
+        let weights = crate::noise::posterior(&logs);
+        weights
+            .iter()
+            .zip(&grid)
+            .map(|(weight, sigma)| weight * sigma)
+            .sum()
+    }
+}
