@@ -1,0 +1,246 @@
+//! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Ended, ended, tempdir};
+use tempfile::TempDir;
+
+/// A folder with profiles.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempdir())
+    }
+
+    /// Writes folded stacks of a service whose function `parse` costs so many times as much.
+    fn folded(&self, name: &str, samples: f64, parse: f64) -> PathBuf {
+        let shares = [
+            ("main;serve;list;query", 20.0),
+            ("main;serve;list;query;row", 14.0),
+            ("main;serve;list;render;escape", 11.0),
+            ("main;serve;list;render", 7.0),
+            ("main;serve;calc;parse", 12.0 * parse),
+            ("main;serve;calc;parse;token", 5.0),
+            ("main;serve;calc;evaluate", 9.0),
+            ("main;serve;static;read", 10.0),
+            ("main;serve;static;compress", 8.0),
+            ("main;serve", 2.0),
+        ];
+        let mut text = String::new();
+        for (stack, share) in shares {
+            writeln!(text, "{stack} {:.0}", share / 98.0 * samples).unwrap();
+        }
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn diff(&self, words: &str) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plop"));
+        command
+            .arg("diff")
+            .args(words.split_whitespace())
+            .current_dir(self.0.path());
+        for name in ["LC_ALL", "COLUMNS", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        ended(&mut command)
+    }
+}
+
+#[test]
+fn a_regression_is_told_and_exits_with_1() {
+    let place = Place::new();
+    place.folded("before.folded", 20_000.0, 1.0);
+    place.folded("after.folded", 20_000.0, 4.0);
+    let told = place.diff("before.folded after.folded");
+    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
+    let lines: Vec<&str> = told.stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("plop diff  before.folded (")
+            && lines[0].contains("→  after.folded (")
+    );
+    assert!(told.stdout.contains("\nREGRESSED "), "{}", told.stdout);
+    assert!(told.stdout.contains("▲ parse"), "{}", told.stdout);
+    assert!(
+        told.stdout.contains("serve ▸ calc ▸ parse"),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stdout.contains("without slices it is not known"),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        !told.stdout.contains('\x1b'),
+        "no colour where nobody sees it"
+    );
+    // The same input, the same bytes.
+    assert_eq!(place.diff("before.folded after.folded").stdout, told.stdout);
+    let back = place.diff("after.folded before.folded");
+    assert_eq!(back.status.code(), Some(0), "what is faster does not fail");
+    assert!(
+        back.stdout.contains("OK, FASTER") && back.stdout.contains("▼ parse"),
+        "{}",
+        back.stdout
+    );
+}
+
+#[test]
+fn nothing_changed_is_said_with_what_could_have_been_seen() {
+    let place = Place::new();
+    place.folded("before.folded", 20_000.0, 1.0);
+    place.folded("after.folded", 21_000.0, 1.01);
+    let told = place.diff("before.folded after.folded");
+    assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+    assert!(told.stdout.contains("\nOK "), "{}", told.stdout);
+    assert!(
+        told.stdout
+            .contains("nothing changed that could be seen; a growth of a function is found")
+    );
+    assert!(!told.stdout.contains('▲'));
+}
+
+#[test]
+fn a_finding_that_rests_on_an_assumption_is_no_verdict() {
+    let place = Place::new();
+    place.folded("before.folded", 20_000.0, 1.0);
+    place.folded("after.folded", 20_000.0, 1.5);
+    let told = place.diff("before.folded after.folded");
+    assert_eq!(told.status.code(), Some(3), "{}", told.stdout);
+    assert!(told.stdout.contains("INCONCLUSIVE"), "{}", told.stdout);
+    let told = place.diff("--design-effect 1 before.folded after.folded");
+    assert_eq!(told.status.code(), Some(1), "{}", told.stdout);
+}
+
+#[test]
+fn json_holds_the_same() {
+    let place = Place::new();
+    place.folded("before.folded", 20_000.0, 1.0);
+    place.folded("after.folded", 20_000.0, 4.0);
+    let told = place.diff("--json before.folded after.folded");
+    let document: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(document["schema"], "plop.diff/1");
+    assert_eq!(
+        (&document["verdict"], &document["exit"]),
+        (&"regressed".into(), &1.into())
+    );
+    assert_eq!(document["sides"][0]["name"], "before.folded");
+    let finding = &document["findings"][0];
+    assert_eq!(finding["function"]["name"], "parse");
+    assert_eq!(
+        (&finding["kind"], &finding["direction"]),
+        (&"self".into(), &"grew".into())
+    );
+    let truth = 36.0 / 98.0;
+    let delta = finding["delta"].as_f64().unwrap();
+    assert!((delta - truth).abs() < 0.02, "{delta}");
+    assert!(
+        finding["ci"][0].as_f64().unwrap() < truth && truth < finding["ci"][1].as_f64().unwrap()
+    );
+    assert_eq!(
+        finding["paths"][0],
+        serde_json::json!(["main", "serve", "calc", "parse"])
+    );
+}
+
+#[test]
+fn several_runs_a_side_tell_how_much_they_differ() {
+    let place = Place::new();
+    let names = |side: &str, parse: f64| -> String {
+        let names: Vec<String> = (0..5)
+            .map(|n| {
+                let name = format!("{side}-{n}.folded");
+                place.folded(
+                    &name,
+                    20_000.0 + 300.0 * f64::from(n),
+                    parse * (1.0 + 0.01 * f64::from(n)),
+                );
+                name
+            })
+            .collect();
+        names.join(" ")
+    };
+    let (old, same, new) = (names("old", 1.0), names("same", 1.0), names("new", 1.5));
+    let told = place.diff(&format!("{old} --vs {same}"));
+    assert_eq!(told.status.code(), Some(0), "{}", told.stdout);
+    let told = place.diff(&format!("{old} --vs {new}"));
+    assert_eq!(told.status.code(), Some(1), "{}", told.stdout);
+    assert!(
+        told.stdout.contains("5 and 5 runs") && told.stdout.contains("▲ parse"),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stdout.contains("old-0.folded and 4 more"),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_an_error() {
+    let place = Place::new();
+    let before = place.folded("before.folded", 1000.0, 1.0);
+    place.folded("after.folded", 1000.0, 1.0);
+    fs::write(place.0.path().join("empty.folded"), "").unwrap();
+    std::os::unix::fs::symlink(&before, place.0.path().join("link.folded")).unwrap();
+    for (words, said) in [
+        (
+            "before.folded",
+            "expected two files, before and after, found 1",
+        ),
+        (
+            "before.folded after.folded link.folded",
+            "found 3 (several on a side: BEFORE… --vs AFTER…)",
+        ),
+        ("before.folded before.folded", "is on both sides"),
+        ("before.folded link.folded", "is on both sides"),
+        ("before.folded missing.folded", "missing.folded"),
+        ("before.folded empty.folded", "empty.folded"),
+        (
+            "--value wall before.folded after.folded",
+            "no value in common",
+        ),
+        (
+            "--alpha 0 before.folded after.folded",
+            "expected a share such as 0.5%",
+        ),
+        (
+            "--design-effect 0.5 before.folded after.folded",
+            "expected a number from 1 on",
+        ),
+    ] {
+        let told = place.diff(words);
+        assert_eq!(told.status.code(), Some(2), "{words}: {}", told.stdout);
+        assert!(told.stderr.contains(said), "{words}: {}", told.stderr);
+        assert_eq!(told.stdout, "", "{words}");
+    }
+}
+
+#[test]
+fn the_call_tree_shows_the_way_to_what_changed() {
+    let place = Place::new();
+    place.folded("before.folded", 20_000.0, 1.0);
+    place.folded("after.folded", 20_000.0, 4.0);
+    let told = place.diff("--tree before.folded after.folded");
+    let tree = told
+        .stdout
+        .split("before    after   change\n")
+        .nth(1)
+        .unwrap();
+    let names: Vec<&str> = tree
+        .lines()
+        .map(|line| line.split_whitespace().last().unwrap())
+        .collect();
+    assert!(names.contains(&"parse") && names[0] == "all", "{tree}");
+}
