@@ -89,10 +89,17 @@ fn frames<M: Memory>(
         }
         let frame = memory.pointer(at(first, layout.cframe_current))?;
         // At the very beginning of a call it has not been written yet, and may be anything. Frames are in
-        // the thread's block; one that is not, since it is a generator's, costs a system call.
+        // the thread's block; one that is not, since it is a generator's, costs two system calls.
         let chunk = memory.pointer(at(tstate, layout.tstate.chunk))?;
-        let in_chunk = frame.wrapping_sub(chunk) < SMALLEST_CHUNK;
-        (frame == 0 || in_chunk || memory.is_there(frame)).then_some(frame)
+        if frame == 0 || frame.wrapping_sub(chunk) < SMALLEST_CHUNK {
+            return Some(frame);
+        }
+        // What happens to be there instead may lead anywhere, too.
+        let is_frame = memory.is_there(frame) && {
+            let code = memory.pointer(at(frame, layout.frame.code))?;
+            memory.is_there(at(code, layout.object.ob_type))
+        };
+        is_frame.then_some(frame)
     };
     let below = || {
         let top = memory.pointer(at(tstate, layout.tstate.frame))?;
