@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use anyhow::{Context, Result};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{bench, completions, convert, diff, formats, info, man, merge, record};
+use crate::commands::{
+    bench, calibrate, completions, convert, diff, formats, info, man, merge, record,
+};
 
 /// Find out what a program spends its time on, and whether the last deploy made it slower.
 #[derive(Parser)]
@@ -28,6 +30,7 @@ pub(crate) enum Command {
     Convert(Box<convert::Args>),
     Merge(merge::Args),
     Diff(diff::Args),
+    Calibrate(calibrate::Args),
     Bench(bench::Args),
     Info(info::Args),
     Formats(formats::Args),

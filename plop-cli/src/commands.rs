@@ -1,6 +1,7 @@
 //! The commands, each in a file of its own: its arguments, and what it does with them.
 
 pub(crate) mod bench;
+pub(crate) mod calibrate;
 pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod diff;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
         Command::Convert(args) => convert::run(*args, settings),
         Command::Merge(args) => merge::run(args, settings),
         Command::Diff(args) => diff::run(args, settings),
+        Command::Calibrate(args) => calibrate::run(args, settings),
         Command::Bench(args) => bench::run(args, settings),
         Command::Info(args) => info::run(args, settings),
         Command::Formats(args) => formats::run(args),

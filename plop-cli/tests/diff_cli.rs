@@ -188,6 +188,49 @@ fn several_runs_a_side_tell_how_much_they_differ() {
 }
 
 #[test]
+fn a_service_is_calibrated_by_a_folder_of_runs() {
+    let place = Place::new();
+    fs::create_dir(place.0.path().join("runs")).unwrap();
+    for n in 0..6 {
+        place.folded(
+            &format!("runs/{n}.folded"),
+            20_000.0 + f64::from(n),
+            1.0 + 0.004 * f64::from(n),
+        );
+    }
+    let mut calibrate = Command::new(env!("CARGO_BIN_EXE_plop"));
+    calibrate
+        .args(["calibrate", "runs", "-o", "service.json"])
+        .current_dir(place.0.path());
+    let told = ended(&mut calibrate);
+    assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+    assert!(
+        told.stdout.contains("0 of 15 pairs of runs"),
+        "{}",
+        told.stdout
+    );
+    let written = fs::read_to_string(place.0.path().join("service.json")).unwrap();
+    let document: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(document["schema"], "plop.calibration/1");
+    assert_eq!(document["runs"], 6);
+    place.folded("before.folded", 20_000.0, 1.0);
+    place.folded("after.folded", 20_000.0, 4.0);
+    let told = place.diff("--calibration service.json before.folded after.folded --json");
+    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
+    let document: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(document["noise"]["measured"], true);
+    for (text, said) in [
+        ("{}", "not what plop calibrate writes"),
+        ("x", "cannot read other.json"),
+    ] {
+        fs::write(place.0.path().join("other.json"), text).unwrap();
+        let told = place.diff("--calibration other.json before.folded after.folded");
+        assert_eq!(told.status.code(), Some(2));
+        assert!(told.stderr.contains(said), "{}", told.stderr);
+    }
+}
+
+#[test]
 fn what_cannot_be_compared_is_an_error() {
     let place = Place::new();
     let before = place.folded("before.folded", 1000.0, 1.0);

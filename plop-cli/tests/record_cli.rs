@@ -268,6 +268,41 @@ fn until(mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
+fn what_has_to_be_said_of_samples_stands_before_the_line() {
+    let place = Place::new();
+    for (key, number, said) in [
+        (
+            "rejected",
+            6,
+            "6 of 8 stacks were cut off at a frame that cannot be one",
+        ),
+        (
+            "blocked_ns",
+            30_000_000,
+            "30.00 ms of CPU time is in no sample: threads had SIGPROF blocked",
+        ),
+        (
+            "save_error",
+            28,
+            "a process could not save all that it had: No space left",
+        ),
+    ] {
+        place.image("70-0", &Image::sample(70).with(key, number));
+        let told = place.record("-o x.plop", "image 70-0").stderr;
+        assert!(told.starts_with(&format!("plop: {said}")), "{told}");
+    }
+    let blind = Image::sample(70)
+        .with("delivered", 22)
+        .with("no_python", 20);
+    place.image("70-0", &blind);
+    let told = place.record("-o x.plop", "image 70-0").stderr;
+    assert!(
+        told.starts_with("plop: no sample has a Python frame"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_a_process_recorded_becomes_a_profile() {
     let place = Place::new();
     place.image("70-0", &Image::sample(70));
@@ -275,10 +310,10 @@ fn what_a_process_recorded_becomes_a_profile() {
     let result = ended(command.env("PLOP_COMMIT", "9bd07e"));
     assert!(result.status.success());
     let (line, overhead) = result.stderr.split_once("; overhead ").unwrap();
+    // One stack that was cut off is not worth a word.
     assert_eq!(
         line,
-        "plop: 1 of 8 stacks were cut off at a frame that cannot be one\n\
-         plop: x.plop: 5 samples (cpu) and 9 (wall), 2 threads, 1 process, 1 dropped"
+        "plop: x.plop: 5 samples (cpu) and 9 (wall), 2 threads, 1 process, 1 dropped"
     );
     // 160 us that are counted and six signals, of 40 ms.
     let percent: f64 = overhead

@@ -72,33 +72,26 @@ const FEW_SLICES: usize = 10;
 /// # Errors
 /// When a side has no run or no samples, or the sides have no kind of value in common.
 pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Result<Comparison> {
-    let runs = chosen(before, after, options)?;
-    let tree = align(&runs);
-    let samples = [tree.samples(Side::Before), tree.samples(Side::After)];
-    for (side, count) in ["before", "after"].into_iter().zip(samples) {
-        if count <= 0.0 {
-            return Err(Error::new(format!(
-                "{side} has no samples of the value that is compared"
-            )));
-        }
+    if after.is_empty() {
+        return Err(Error::new("after has no profile"));
     }
-    let selfs = [
-        tree.selfs(|column| column.side == Side::Before),
-        tree.selfs(|column| column.side == Side::After),
-    ];
-    let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
-    let all: f64 = both.iter().sum();
-    let weighed = sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST));
-    let strata = Strata::of(&tree, &both);
+    let Prepared {
+        runs,
+        tree,
+        selfs,
+        sets: weighed,
+        strata,
+    } = prepared(before, after, options)?;
+    let samples = [tree.samples(Side::Before), tree.samples(Side::After)];
     let single = Strata::single(&tree);
     let sliced = [Side::Before, Side::After]
         .iter()
         .all(|side| slices(&tree, *side) >= FEW_SLICES);
     let method = match sliced {
-        true if runs.len() > 2 => Method::Runs,
+        true if runs > 2 => Method::Runs,
         true => Method::Slices,
         // Enough runs tell by themselves how much they differ.
-        false if runs.len() >= FEW_RUNS => Method::Runs,
+        false if runs >= FEW_RUNS => Method::Runs,
         false => Method::Counts,
     };
     let strata = match method {
@@ -161,16 +154,58 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
     Ok(comparison)
 }
 
+/// Runs on one tree, and what is weighed of it.
+pub(crate) struct Prepared {
+    /// How many runs there are.
+    pub(crate) runs: usize,
+    pub(crate) tree: Tree,
+    /// Own samples of each node, before and after.
+    pub(crate) selfs: [Vec<f64>; 2],
+    pub(crate) sets: Vec<Set>,
+    pub(crate) strata: Strata,
+}
+
+/// Puts runs on one tree. There may be none after, where runs of one build are looked at.
+pub(crate) fn prepared(
+    before: &[&Profile],
+    after: &[&Profile],
+    options: &Options,
+) -> Result<Prepared> {
+    let runs = chosen(before, after, options)?;
+    let tree = align(&runs);
+    for (side, profiles, which) in [
+        ("before", before, Side::Before),
+        ("after", after, Side::After),
+    ] {
+        if !profiles.is_empty() && tree.samples(which) <= 0.0 {
+            return Err(Error::new(format!(
+                "{side} has no samples of the value that is compared"
+            )));
+        }
+    }
+    let selfs = [
+        tree.selfs(|column| column.side == Side::Before),
+        tree.selfs(|column| column.side == Side::After),
+    ];
+    let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
+    let all: f64 = both.iter().sum();
+    Ok(Prepared {
+        runs: runs.len(),
+        sets: sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST)),
+        strata: Strata::of(&tree, &both),
+        tree,
+        selfs,
+    })
+}
+
 /// The runs, with the value of each that is compared.
 fn chosen<'p>(
     before: &[&'p Profile],
     after: &[&'p Profile],
     options: &Options,
 ) -> Result<Vec<Run<'p>>> {
-    for (side, profiles) in [("before", before), ("after", after)] {
-        if profiles.is_empty() {
-            return Err(Error::new(format!("{side} has no profile")));
-        }
+    if before.is_empty() {
+        return Err(Error::new("before has no profile"));
     }
     let all = || before.iter().chain(after);
     let kinds = |profile: &Profile| -> Vec<String> {

@@ -31,6 +31,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod calibrate;
 mod compare;
 mod comparison;
 mod environment;
@@ -47,6 +48,7 @@ mod strata;
 mod tree;
 mod weigh;
 
+pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare};
 pub use comparison::{
     Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, TotalTest, Verdict,

@@ -27,6 +27,18 @@ struct Part {
     kinds: Vec<f64>,
 }
 
+/// What runs tell.
+struct Learnt {
+    /// The variance of each set's within part between runs, and what slices say of it.
+    variances: Vec<f64>,
+    sampled: Vec<f64>,
+    /// What slices say of the variance of the mix.
+    mix_sampled: f64,
+    /// What differs between runs beyond that.
+    sigma: f64,
+    phi: f64,
+}
+
 impl Runs {
     pub(crate) fn of(weights: &Weights) -> Runs {
         let mut of: Vec<(Side, f64, Vec<usize>)> = Vec::new();
@@ -50,7 +62,8 @@ impl Runs {
 
     /// How many runs there are beyond one a side: what a variance can be told from.
     pub(crate) fn df(&self) -> f64 {
-        self.of.len() as f64 - 2.0
+        let sides = [Side::Before, Side::After].map(|side| self.count(side).min(1.0));
+        self.of.len() as f64 - sides.iter().sum::<f64>()
     }
 
     /// The design effect of each set within runs.
@@ -75,30 +88,66 @@ impl Runs {
         prior: &Prior,
     ) -> (Spread, Between) {
         let (sets, kinds) = (weights.sets.len(), weights.strata.count);
+        let learnt = self.learn(weights, effects, prior);
         let df = self.df();
         let (k, m) = (self.count(Side::Before), self.count(Side::After));
-        let samples: f64 =
-            self.of.iter().map(|(_, samples, _)| samples).sum::<f64>() / self.of.len() as f64;
+        let hypotheses = sets.max(1) as f64;
+        // Variances that were estimated make tails heavier.
+        let limit = |df: f64, p: f64| t_upper_quantile(p, df) / upper_quantile(p);
+        let heavier = limit(PRIOR_DF + df, alpha / hypotheses);
+        let within = (0..sets)
+            .map(|n| {
+                let a = weights.pooled.within[n];
+                let of_runs = (learnt.sigma * a).powi(2) * weights.herfindahl[n];
+                let trend = learnt.sampled[n] + of_runs;
+                let own = (PRIOR_DF * trend + df * learnt.variances[n]) / (PRIOR_DF + df);
+                own.max(LEAST * trend) * (1.0 / k + 1.0 / m) * heavier * heavier / a
+            })
+            .collect();
+        let freedom = df * (kinds as f64 - 1.0);
+        let mix_heavier = match freedom >= 1.0 {
+            true => limit(freedom, 0.001),
+            false => 1.0,
+        };
+        let mix = learnt.mix_sampled + learnt.phi;
+        let spread = Spread {
+            within,
+            mix: mix * (1.0 / k + 1.0 / m) * mix_heavier * mix_heavier,
+        };
+        let between = Between {
+            functions: vec![learnt.sigma; sets],
+            mix: learnt.phi,
+        };
+        (spread, between)
+    }
+
+    /// How much functions and the mix of kinds differ between runs.
+    pub(crate) fn between(&self, weights: &Weights, effects: &[f64], prior: &Prior) -> (f64, f64) {
+        let learnt = self.learn(weights, effects, prior);
+        (learnt.sigma, learnt.phi)
+    }
+
+    fn learn(&self, weights: &Weights, effects: &[f64], prior: &Prior) -> Learnt {
+        let (sets, kinds) = (weights.sets.len(), weights.strata.count);
+        let df = self.df();
+        let all: f64 = self.of.iter().map(|(_, samples, _)| samples).sum();
+        let samples = all / self.of.len() as f64;
         // The within part of each set and the share of each kind, run by run.
         let parts: Vec<Part> = (self.of.iter())
             .map(|(side, samples, slices)| {
                 let (within, of_kind) = weights.sums(slices.iter().copied());
-                let within = within.iter().map(|sum| sum / samples).collect();
                 Part {
                     side: *side,
-                    within,
+                    within: within.iter().map(|sum| sum / samples).collect(),
                     kinds: of_kind.iter().map(|sum| sum / samples).collect(),
                 }
             })
             .collect();
-        let squares = |choose: &dyn Fn(&Part) -> f64| {
+        let variance = |choose: &dyn Fn(&Part) -> f64| {
             let mut squares = 0.0;
             for side in [Side::Before, Side::After] {
-                let values: Vec<f64> = parts
-                    .iter()
-                    .filter(|part| part.side == side)
-                    .map(choose)
-                    .collect();
+                let of_side = parts.iter().filter(|part| part.side == side);
+                let values: Vec<f64> = of_side.map(choose).collect();
                 let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
                 squares += values
                     .iter()
@@ -107,58 +156,34 @@ impl Runs {
             }
             squares / df
         };
-        let variances: Vec<f64> = (0..sets).map(|n| squares(&|part| part.within[n])).collect();
-        let sampled = |n: usize| effects[n] * weights.long_run * weights.pooled.within[n] / samples;
-        let sigma = self.sigma(weights, &variances, &sampled, prior);
-        let hypotheses = sets.max(1) as f64;
-        let limit = |df: f64, p: f64| t_upper_quantile(p, df) / upper_quantile(p);
-        let heavier = limit(PRIOR_DF + df, alpha / hypotheses);
-        let within = (0..sets)
-            .map(|n| {
-                let a = weights.pooled.within[n];
-                let trend = sampled(n) + sigma * sigma * a * a * weights.herfindahl[n];
-                let own = (PRIOR_DF * trend + df * variances[n]) / (PRIOR_DF + df);
-                own.max(LEAST * trend) * (1.0 / k + 1.0 / m) * heavier * heavier / a
-            })
+        let variances: Vec<f64> = (0..sets)
+            .map(|n| variance(&|part| part.within[n]))
+            .collect();
+        let sampled: Vec<f64> = (effects.iter().zip(&weights.pooled.within))
+            .map(|(effect, within)| effect * weights.long_run * within / samples)
             .collect();
         let mix_sampled = weights.kinds_effect / samples;
-        let freedom = df * (kinds as f64 - 1.0);
+        let mix =
+            |kind: usize| variance(&|part| part.kinds[kind]) / weights.pooled.kinds[kind].max(1e-9);
         let phi = match kinds {
             1 => 0.0,
             _ => {
-                let sum: f64 = (0..kinds)
-                    .map(|kind| {
-                        squares(&|part| part.kinds[kind]) / weights.pooled.kinds[kind].max(1e-9)
-                    })
-                    .sum();
+                let sum: f64 = (0..kinds).map(mix).sum();
                 (sum / (kinds as f64 - 1.0) - mix_sampled).max(0.0)
             }
         };
-        let mix_heavier = if freedom >= 1.0 {
-            limit(freedom, 0.001)
-        } else {
-            1.0
-        };
-        let spread = Spread {
-            within,
-            mix: (mix_sampled + phi) * (1.0 / k + 1.0 / m) * mix_heavier * mix_heavier,
-        };
-        let between = Between {
-            functions: vec![sigma; sets],
-            mix: phi,
-        };
-        (spread, between)
+        Learnt {
+            sigma: self.sigma(weights, &variances, &sampled, prior),
+            variances,
+            sampled,
+            mix_sampled,
+            phi,
+        }
     }
 
     /// The relative standard deviation of a function's cost between runs: the mean of what is believed after
     /// the runs, each function's variance being a gamma variable around its own.
-    fn sigma(
-        &self,
-        weights: &Weights,
-        variances: &[f64],
-        sampled: &impl Fn(usize) -> f64,
-        prior: &Prior,
-    ) -> f64 {
+    fn sigma(&self, weights: &Weights, variances: &[f64], sampled: &[f64], prior: &Prior) -> f64 {
         let df = self.df();
         let grid: Vec<f64> = (0..48)
             .map(|n| 0.0003 * (n as f64 * (0.10f64 / 0.0003).ln() / 47.0).exp())
@@ -173,7 +198,7 @@ impl Runs {
                 let likelihood: f64 = witnesses
                     .iter()
                     .map(|n| {
-                        let variance = sampled(*n) + (sigma * weights.pooled.within[*n]).powi(2);
+                        let variance = sampled[*n] + (sigma * weights.pooled.within[*n]).powi(2);
                         0.5 * df * (-variance.ln() - (variances[*n] / variance).min(4.0))
                     })
                     .sum();

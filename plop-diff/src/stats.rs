@@ -93,6 +93,42 @@ fn beta_share(x: f64, a: f64, b: f64) -> f64 {
     front.exp() * fraction / a
 }
 
+/// The interval of Clopper and Pearson for a share of which `found` of `all` were seen: it holds with at least
+/// this confidence, however few there are.
+///
+/// ```
+/// let [low, high] = plop_diff::stats::share_interval(1, 400, 0.95);
+/// assert!((low - 0.00006).abs() < 0.00001 && (high - 0.0139).abs() < 0.0001);
+/// ```
+pub fn share_interval(found: usize, all: usize, confidence: f64) -> [f64; 2] {
+    let (x, n) = (found as f64, all as f64);
+    let tail = 0.5 * (1.0 - confidence);
+    // The share at which so few, or so many, are seen with that probability.
+    let solve = |a: f64, b: f64, p: f64| {
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..100 {
+            let middle = 0.5 * (low + high);
+            if beta_share(middle, a, b) < p {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        0.5 * (low + high)
+    };
+    let low = if found == 0 {
+        0.0
+    } else {
+        solve(x, n - x + 1.0, tail)
+    };
+    let high = if found >= all {
+        1.0
+    } else {
+        solve(x + 1.0, n - x, 1.0 - tail)
+    };
+    [low, high]
+}
+
 /// The signed root of the likelihood ratio statistic G (twice the logarithm of the likelihood ratio) of two
 /// binomial shares: `y1` of `n1` before and `y2` of `n2` after. Positive when the share grew; under equal
 /// shares it is about standard normal, also for shares far from a half. Counts need not be whole.

@@ -1,7 +1,7 @@
 //! Comparisons whose answer is known: what fails, what does not, and what is named.
 
 use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
-use plop_diff::{Comparison, Kind, Method, Options, Reason, Verdict, compare};
+use plop_diff::{Comparison, Kind, Method, Options, Reason, Verdict, calibrate, compare};
 use proptest::prelude::*;
 
 /// A function that calls others, each path with its weight: `main;handle;parse`.
@@ -300,6 +300,51 @@ fn the_number_of_threads_changes_nothing() {
         pool.install(|| format!("{:?}", compared(&before, &after)))
     };
     assert_eq!(with(1), with(4));
+}
+
+/// What a service is like is learnt from runs of one build, and a comparison sees more then.
+#[test]
+fn a_calibrated_service_shows_more() {
+    let runs: Vec<Profile> = (0..8).map(|n| run(SERVICE, 100_000, 60, 100 + n)).collect();
+    let profiles: Vec<&Profile> = runs.iter().collect();
+    let calibration = calibrate(&profiles, &Options::default()).unwrap();
+    assert_eq!((calibration.runs, calibration.pairs), (8, 28));
+    // These runs differ by nothing but chance.
+    assert!(calibration.functions < 0.006, "{calibration:?}");
+    assert!(calibration.alarms <= 2, "{calibration:?}");
+    let told = Options {
+        prior: calibration.prior(),
+        ..Options::default()
+    };
+    let after = run(SERVICE, 100_000, 60, 200);
+    let blind = compare(&[&runs[0]], &[&after], &Options::default()).unwrap();
+    let seeing = compare(&[&runs[0]], &[&after], &told).unwrap();
+    assert!(seeing.noise.measured && !blind.noise.measured);
+    for (seeing, blind) in seeing.power.iter().zip(&blind.power) {
+        assert!(seeing.detectable < blind.detectable, "{seeing:?} {blind:?}");
+    }
+    let error = calibrate(&profiles[..2], &Options::default()).unwrap_err();
+    assert!(error.to_string().contains("three runs"), "{error}");
+}
+
+/// A function that differs from run to run is no finding where several runs show that it does.
+#[test]
+fn what_differs_from_run_to_run_is_no_finding() {
+    let uneven = |side: u64, n: u64| {
+        let factor = [0.8, 1.25, 0.9, 1.15, 1.0][n as usize];
+        let weights = changed(|path| if path.ends_with("read") { factor } else { 1.0 });
+        run(&weights, 50_000, 60, 300 + 10 * side + n)
+    };
+    let before: Vec<Profile> = (0..5).map(|n| uneven(0, n)).collect();
+    let after: Vec<Profile> = (0..5).map(|n| uneven(1, 4 - n)).collect();
+    let (before, after): (Vec<&Profile>, Vec<&Profile>) =
+        (before.iter().collect(), after.iter().collect());
+    let comparison = compare(&before, &after, &Options::default()).unwrap();
+    assert_eq!(
+        (comparison.method, comparison.verdict),
+        (Method::Runs, Verdict::Ok)
+    );
+    assert_eq!(named(&comparison), []);
 }
 
 #[test]

@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// How much more samples vary than independent ones, for profiles without slices
     #[arg(long, value_name = "FACTOR", value_parser = effect)]
     design_effect: Option<f64>,
+    /// What plop calibrate learnt of the service
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     /// Print the call tree of both sides, as far as it changed
     #[arg(long)]
     tree: bool,
@@ -148,6 +151,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         value: args.value,
         allow_environment: args.allow_env_change,
         design_effect: args.design_effect,
+        prior: match &args.calibration {
+            Some(file) => super::calibrate::read(file)?,
+            None => plop_diff::Prior::default(),
+        },
         ..Options::default()
     };
     let (before, after) = runs.split_at(split);

@@ -1,0 +1,169 @@
+//! `plop calibrate`: what runs of one build tell of a service, for comparisons to come.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use plop_core::{Profile, one_run};
+use plop_diff::{Calibration, Options, calibrate};
+use serde_json::{Value, json};
+
+use crate::args::Settings;
+use crate::input::InputArgs;
+use crate::report;
+
+/// Learn from runs of one build how much runs differ, for plop diff --calibration
+///
+/// Folders stand for the profiles in them. Every pair of runs is compared, too: how often one would be taken for a
+/// regression is the rate of false alarms on this service.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    plop bench --before ./service --after ./service -n 8 -o runs && plop calibrate runs -o service.json\n  \
+    plop diff --calibration service.json before.plop after.plop")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Where to write what was learnt
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The kind of value that is compared, such as cpu or wall; otherwise the files' default
+    #[arg(long, value_name = "KIND")]
+    value: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let mut input = args.input;
+    input.files = unfolded(&input.files()?)?;
+    let mut runs: Vec<Profile> = Vec::new();
+    for input in input.read_all(settings)? {
+        report::print_notes(&input.name, &input.loaded.notes, settings);
+        let run = one_run(input.loaded.profiles)
+            .with_context(|| format!("cannot add up the profiles of {}", input.name))?;
+        runs.push(run);
+    }
+    let options = Options {
+        value: args.value,
+        ..Options::default()
+    };
+    let profiles: Vec<&Profile> = runs.iter().collect();
+    let calibration = calibrate(&profiles, &options).context("cannot calibrate")?;
+    let document = document(&calibration);
+    if let Some(file) = &args.output {
+        std::fs::write(file, format!("{document}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{document}")?;
+    } else {
+        print(&mut out, &calibration)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The profiles in folders, in the order of their names.
+fn unfolded(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for file in files {
+        if !file.is_dir() {
+            all.push(file.clone());
+            continue;
+        }
+        let cannot = || format!("cannot read {}", file.display());
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(file).with_context(cannot)? {
+            let path = entry.with_context(cannot)?.path();
+            let hidden = path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if path.is_file() && !hidden {
+                inside.push(path);
+            }
+        }
+        if inside.is_empty() {
+            bail!("{}: there is no profile in it", file.display());
+        }
+        inside.sort();
+        all.extend(inside);
+    }
+    Ok(all)
+}
+
+fn document(calibration: &Calibration) -> Value {
+    json!({
+        "schema": "plop.calibration/1",
+        "runs": calibration.runs,
+        "functions": calibration.functions,
+        "functions_error": calibration.functions_error,
+        "mix": calibration.mix,
+        "mix_error": calibration.mix_error,
+        "design_effect": calibration.design_effect,
+        "pairs": calibration.pairs,
+        "alarms": calibration.alarms,
+        "alarm_rate": calibration.alarm_rate,
+    })
+}
+
+fn print(out: &mut impl Write, calibration: &Calibration) -> Result<()> {
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    writeln!(out, "runs               {}", calibration.runs)?;
+    writeln!(
+        out,
+        "functions          ±{} from run to run",
+        percent(calibration.functions)
+    )?;
+    writeln!(
+        out,
+        "mix of requests    as of {:.0} requests a run",
+        1.0 / calibration.mix
+    )?;
+    writeln!(
+        out,
+        "design effect      {:.2}: so many times as much do samples vary as independent ones",
+        calibration.design_effect
+    )?;
+    let [low, high] = calibration.alarm_rate;
+    writeln!(
+        out,
+        "false alarms       {} of {} pairs of runs ({} to {}, if no two pairs shared a run)",
+        calibration.alarms,
+        calibration.pairs,
+        percent(low),
+        percent(high)
+    )?;
+    let advice = match calibration.alarms as f64 > 0.03 * calibration.pairs as f64 + 1.0 {
+        true => {
+            "these runs differ more than they should for one build: compare several runs a side"
+        }
+        false => "one run a side will do, within what plop diff says it can see",
+    };
+    writeln!(out, "{advice}")?;
+    Ok(())
+}
+
+/// Reads what `plop calibrate -o` wrote.
+pub(crate) fn read(file: &Path) -> Result<plop_diff::Prior> {
+    let cannot = || format!("cannot read {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(cannot)?;
+    let document: Value = serde_json::from_str(&text).with_context(cannot)?;
+    if document["schema"] != "plop.calibration/1" {
+        bail!("{}: not what plop calibrate writes", file.display());
+    }
+    let number = |key: &str| {
+        document[key]
+            .as_f64()
+            .filter(|number| *number > 0.0 && number.is_finite())
+            .with_context(|| format!("{}: `{key}` is no positive number", file.display()))
+    };
+    Ok(plop_diff::Prior {
+        functions: number("functions")?,
+        functions_sd: number("functions_error")?,
+        mix: number("mix")?,
+        mix_sd: number("mix_error")?,
+        measured: true,
+    })
+}
