@@ -159,6 +159,8 @@ pub(crate) fn start(config: &Config, refused: &'static str) -> Result<(), &'stat
 
 fn begin(recording: &mut Recording) -> Result<(), &'static str> {
     let entered = sys::now();
+    // In another time name space, or after a restart elsewhere, the clock may be behind where plop began.
+    recording.config.origin_ns = recording.config.origin_ns.min(entered);
     let config = &recording.config;
     OWNER.store(sys::getpid(), Release);
     recording.began_ns = entered.max(config.origin_ns + config.delay_ns);

@@ -327,6 +327,27 @@ fn what_was_preloaded_stays_preloaded() {
     assert!(recorded.seen().all_cpu() >= 10);
 }
 
+/// A clock that jumps: the program's is far ahead of plop's, or behind it.
+#[test]
+fn a_clock_that_jumps_loses_no_samples() {
+    let Some(python) = python() else { return };
+    for offset in ["100000", "-60"] {
+        let apart = ["unshare", "-T", "--fork", "--monotonic", offset];
+        let mut possible = Command::new(apart[0]);
+        possible.args(&apart[1..]).arg("true");
+        if !possible
+            .output()
+            .is_ok_and(|output| output.status.success())
+        {
+            skipped("another clock, since there can be no name space for it");
+            return;
+        }
+        let record = python.record("burn.py 0.5").through(apart);
+        let recorded = record.with("--mode cpu").run_beside().fine();
+        recorded.seen().is_sound().expect_cpu("burn", 0.5, 100.0);
+    }
+}
+
 /// Few descriptors, small files.
 #[test]
 fn few_descriptors_are_enough() {
