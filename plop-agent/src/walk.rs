@@ -89,9 +89,12 @@ fn frames<M: Memory>(
         }
         let frame = memory.pointer(at(first, layout.cframe_current))?;
         // At the very beginning of a call it has not been written yet, and may be anything. Frames are in
-        // the thread's block; one that is not, since it is a generator's, costs two system calls.
+        // the used part of the thread's block; one that is not, since it is a generator's, costs two system
+        // calls.
         let chunk = memory.pointer(at(tstate, layout.tstate.chunk))?;
-        if frame == 0 || frame.wrapping_sub(chunk) < SMALLEST_CHUNK {
+        let top = memory.pointer(at(tstate, layout.tstate.chunk + 8))?;
+        let in_chunk = frame.wrapping_sub(chunk) < SMALLEST_CHUNK;
+        if frame == 0 || in_chunk && frame < top {
             return Some(frame);
         }
         // What happens to be there instead may lead anywhere, too.

@@ -79,6 +79,32 @@ fn there_is_one_sampler_and_it_puts_everything_back() {
     assert_eq!(installed(), before);
 }
 
+/// `cargo test --release -p plop-sampler ten_thousand -- --ignored`
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_starts_and_stops_under_load() {
+    let _turn = turn();
+    let before = installed();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    work(Duration::from_millis(1));
+                }
+            });
+        }
+        for n in 0..10_000 {
+            let mode = [Mode::CpuWall, Mode::Cpu, Mode::Wall, Mode::Prof][n % 4];
+            let sampler = Sampler::new().hertz(1000).mode(mode);
+            let recording = sampler.start().unwrap().stop().unwrap();
+            assert_eq!(recording.process.mode, mode.name());
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(installed(), before);
+}
+
 #[test]
 fn it_can_be_started_and_stopped_again_and_again() {
     let _turn = turn();
