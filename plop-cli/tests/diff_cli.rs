@@ -56,6 +56,23 @@ impl Place {
     }
 }
 
+/// Real recordings of a service: a deploy that only moved code, and one that made a function slower by half.
+#[test]
+fn deploys_of_a_service_are_told_apart() {
+    let place = Place::new();
+    let deploys = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata/deploys");
+    let file = |name: &str| deploys.join(format!("{name}.plop")).display().to_string();
+    let told = place.diff(&format!("{} {}", file("before"), file("refactored")));
+    assert_eq!(told.status.code(), Some(0), "{}", told.stdout);
+    assert!(!told.stdout.contains('▲'), "{}", told.stdout);
+    let told = place.diff(&format!("{} {}", file("before"), file("slower")));
+    assert_eq!(told.status.code(), Some(1), "{}", told.stdout);
+    let lines: Vec<&str> = told.stdout.lines().collect();
+    assert!(lines[0].starts_with("plop diff  before (") && lines[0].contains("→  slower ("), "{}", lines[0]);
+    let causes: Vec<&&str> = lines.iter().filter(|line| line.starts_with(" ▲")).collect();
+    assert!(matches!(&causes[..], [cause] if cause.contains("discount  (shop.py:36)")), "{}", told.stdout);
+}
+
 #[test]
 fn a_regression_is_told_and_exits_with_1() {
     let place = Place::new();

@@ -5,7 +5,7 @@ use plop_core::{Error, Profile, Result};
 use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, TotalTest, Verdict, Warning,
 };
-use crate::environment::{text_of, warnings};
+use crate::environment::{warnings, word_of};
 use crate::noise::Prior;
 use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
@@ -463,7 +463,7 @@ fn summary(
         side.iter().map(|profile| of(profile)).sum()
     };
     let commits: Vec<String> = (side.iter())
-        .filter_map(|profile| text_of(&profile.meta.build, "commit"))
+        .filter_map(|profile| word_of(&profile.meta.build, "commit"))
         .collect();
     let name = options.names[which as usize].clone();
     let name = name.or_else(|| {

@@ -31,11 +31,11 @@ pub(crate) fn warnings(before: &[&Profile], after: &[&Profile], samples: [f64; 2
         profile.meta.runtime.clone()
     });
     differs("env-host", "the kind of machine", &|profile| {
-        ["model", "cpu", "arch"]
+        ["machine", "cpus"]
             .iter()
-            .filter_map(|key| text_of(&profile.meta.host, key))
+            .filter_map(|key| word_of(&profile.meta.host, key))
             .collect::<Vec<_>>()
-            .join(" ")
+            .join(" with processors: ")
     });
     differs("env-clock", "the clock", &|profile| {
         profile.meta.clock.clone()
@@ -108,10 +108,12 @@ fn words(side: &[&Profile], of: &dyn Fn(&Profile) -> String) -> Vec<String> {
     words
 }
 
-/// The text of a key.
-pub(crate) fn text_of(attributes: &Attributes, key: &str) -> Option<String> {
-    attributes.iter().find_map(|(name, value)| match value {
-        Attribute::Text(text) if name == key => Some(text.clone()),
-        _ => None,
-    })
+/// What a key says, in one word.
+pub(crate) fn word_of(attributes: &Attributes, key: &str) -> Option<String> {
+    let (_, value) = attributes.iter().find(|(name, _)| name == key)?;
+    match value {
+        Attribute::Text(text) => Some(text.clone()),
+        Attribute::Number(number) => Some(number.to_string()),
+        Attribute::Json(_) => None,
+    }
 }
