@@ -68,9 +68,17 @@ fn deploys_of_a_service_are_told_apart() {
     let told = place.diff(&format!("{} {}", file("before"), file("slower")));
     assert_eq!(told.status.code(), Some(1), "{}", told.stdout);
     let lines: Vec<&str> = told.stdout.lines().collect();
-    assert!(lines[0].starts_with("plop diff  before (") && lines[0].contains("→  slower ("), "{}", lines[0]);
+    assert!(
+        lines[0].starts_with("plop diff  before (") && lines[0].contains("→  slower ("),
+        "{}",
+        lines[0]
+    );
     let causes: Vec<&&str> = lines.iter().filter(|line| line.starts_with(" ▲")).collect();
-    assert!(matches!(&causes[..], [cause] if cause.contains("discount  (shop.py:36)")), "{}", told.stdout);
+    assert!(
+        matches!(&causes[..], [cause] if cause.contains("discount  (shop.py:36)")),
+        "{}",
+        told.stdout
+    );
 }
 
 #[test]

@@ -327,6 +327,58 @@ fn what_was_preloaded_stays_preloaded() {
     assert!(recorded.seen().all_cpu() >= 10);
 }
 
+/// A control group of its own, with so much memory; where the kernel and our rights allow it.
+struct Group(PathBuf);
+
+impl Group {
+    fn of(megabytes: u64) -> Option<Group> {
+        let name = format!("plop-test-{}", std::process::id());
+        [
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max"),
+        ]
+        .into_iter()
+        .find_map(|(folder, limit)| {
+            // Not a folder that looks like one, on an ordinary file system.
+            let controlled = PathBuf::from(folder).join("cgroup.procs").exists();
+            let group = Group(PathBuf::from(folder).join(&name));
+            (controlled && std::fs::create_dir(&group.0).is_ok()).then_some(())?;
+            let bytes = (megabytes << 20).to_string();
+            std::fs::write(group.0.join(limit), bytes)
+                .ok()
+                .map(|()| group)
+        })
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The last process has to be quite gone.
+        for _ in 0..100 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+/// A control group with hardly more memory than Python needs.
+#[test]
+fn a_control_group_with_little_memory_is_enough() {
+    let Some(python) = python() else { return };
+    let Some(group) = Group::of(12) else {
+        skipped("a control group, which needs root and a controller for memory");
+        return;
+    };
+    let enter = format!("echo $$ > {}/cgroup.procs; exec \"$@\"", group.0.display());
+    let record = python
+        .record("burn.py 0.5")
+        .through(["sh", "-c", &enter, "sh"]);
+    let recorded = record.with("--mode cpu").run_beside().fine();
+    recorded.seen().is_sound().expect_cpu("burn", 0.5, 100.0);
+}
+
 /// A clock that jumps: the program's is far ahead of plop's, or behind it.
 #[test]
 fn a_clock_that_jumps_loses_no_samples() {
