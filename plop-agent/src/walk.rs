@@ -82,15 +82,10 @@ fn frames<M: Memory>(
         cut: false,
         interpreter: 0,
     };
-    let first = || {
-        let first = memory.pointer(at(tstate, layout.tstate.frame))?;
-        if layout.cframe_current < 0 {
-            return Some(first);
-        }
-        let frame = memory.pointer(at(first, layout.cframe_current))?;
-        // At the very beginning of a call it has not been written yet, and may be anything. Frames are in
-        // the used part of the thread's block; one that is not, since it is a generator's, costs two system
-        // calls.
+    // At the very beginning of a call its frame has not been written yet, and what is there may be anything.
+    // Frames are in the used part of the thread's block; one that is not, since it is a generator's, costs two
+    // system calls.
+    let trusted = |frame: u64| {
         let chunk = memory.pointer(at(tstate, layout.tstate.chunk))?;
         let top = memory.pointer(at(tstate, layout.tstate.chunk + 8))?;
         let in_chunk = frame.wrapping_sub(chunk) < SMALLEST_CHUNK;
@@ -104,6 +99,13 @@ fn frames<M: Memory>(
         };
         is_frame.then_some(frame)
     };
+    let first = || {
+        let first = memory.pointer(at(tstate, layout.tstate.frame))?;
+        match layout.cframe_current {
+            -1 => Some(first),
+            offset => trusted(memory.pointer(at(first, offset))?),
+        }
+    };
     let below = || {
         let top = memory.pointer(at(tstate, layout.tstate.frame))?;
         let below = memory.pointer(at(top, layout.cframe_current + 8))?;
@@ -114,7 +116,7 @@ fn frames<M: Memory>(
         if !is_further_up && !is_first {
             return None;
         }
-        memory.pointer(at(below, layout.cframe_current))
+        trusted(memory.pointer(at(below, layout.cframe_current))?)
     };
     let number = || {
         let of = memory.pointer(at(tstate, layout.tstate.interp))?;
@@ -621,6 +623,17 @@ pub(crate) mod tests {
                     "{garbage:#x} {previous:#x}"
                 );
             }
+        }
+        // What is taken for the call before is old memory on the stack.
+        let mut fake = whole.clone();
+        fake.fill(new, 64);
+        fake.put(at(TSTATE, layout.tstate.frame), new);
+        fake.put(at(new, layout.cframe_current), 0xffff_0000);
+        fake.put(at(new, layout.cframe_current + 8), new + 256);
+        fake.fill(new + 256, 64);
+        for (old, frames) in [(0x1_0000_0000, 0), (frames[3], 17)] {
+            fake.put(at(new + 256, layout.cframe_current), old);
+            assert_eq!(walked(&fake).depth, frames, "{old:#x}");
         }
         // The first one stands in the thread state.
         let mut fake = whole.clone();
