@@ -481,7 +481,10 @@ pub(crate) mod tests {
             fake.put(at(TSTATE, layout.tstate.interp), interp);
             let frames: Vec<u64> = (0..depth).map(|n| 0x100_0000 + n * 256).collect();
             fake.put(at(TSTATE, layout.tstate.chunk), 0x100_0000);
-            fake.put(at(TSTATE, layout.tstate.chunk + 8), 0x100_0000 + SMALLEST_CHUNK);
+            fake.put(
+                at(TSTATE, layout.tstate.chunk + 8),
+                0x100_0000 + SMALLEST_CHUNK,
+            );
             fake.put(
                 at(cframe, layout.cframe_current),
                 frames.first().copied().unwrap_or(0),

@@ -36,8 +36,10 @@ fn the_programs_own_profiling_timer_goes_on() {
             told["sent"].as_i64().unwrap(),
             told["seen"].as_i64().unwrap(),
         );
+        // The kernel counts this timer's time by whole ticks, on a busy machine too many of them. Signals of ours
+        // would make it twice as many.
         assert!(
-            seen * 2 >= sent && seen <= sent + 5,
+            seen * 2 >= sent && seen * 2 <= sent * 3,
             "Python {:?}: {told}",
             python.version
         );
