@@ -323,6 +323,23 @@ pub(crate) fn finish(why: &'static str) {
     drop(held);
 }
 
+/// 1 while the agent's thread is asked to save for the last time.
+static ENDING: AtomicU32 = AtomicU32::new(0);
+
+/// Has the agent's thread save for the last time, and waits for that, but not for ever.
+#[cfg(plop_agent)]
+pub(crate) fn have_finished() {
+    if !is_under_way() || !RUNNING.load(Acquire) {
+        return;
+    }
+    ENDING.store(1, Release);
+    sys::wake(&STOP);
+    let until = sys::now() + 1_000_000_000;
+    while ENDING.load(Acquire) == 1 && sys::now() < until {
+        sys::wait_until(&ENDING, 1, until);
+    }
+}
+
 /// Waits until the agent's thread has written its checkpoint, which has the same name: it does so without
 /// the lock.
 fn until_nobody_writes() {
@@ -453,6 +470,7 @@ pub(crate) extern "C" fn after_fork_in_child() {
     handler::NESTED.store(0, Relaxed);
     threads::UNPROVEN.store(0, Relaxed);
     trigger::BLOCKED_NS.store(0, Relaxed);
+    ENDING.store(0, Relaxed);
     threads::DEFERRED.store(0, Relaxed);
     DONE.store(true, Release);
     if !over {

@@ -149,7 +149,11 @@ pub(crate) fn save_before_ending() {
 
 #[cfg(plop_agent)]
 unsafe extern "C" fn on_ending(signal: i32, info: *mut u8, context: *mut u8) {
-    life::finish("signal");
+    // Saving takes more room than a program's stack for signals may have; the agent's thread has it.
+    match sys::on_small_stack(64 << 10) {
+        true => life::have_finished(),
+        false => life::finish("signal"),
+    }
     // SAFETY: the kernel's arguments are passed on as they came.
     unsafe { chain(signal, info, context) };
 }

@@ -43,6 +43,7 @@ numbers! {
     FCNTL 72 25
     GETPPID 110 173
     RT_SIGTIMEDWAIT 128 137
+    SIGALTSTACK 131 132
     PRCTL 157 167
     GETTID 186 178
     FUTEX 202 98
@@ -408,6 +409,16 @@ pub(crate) fn block(signals: u64) -> u64 {
 /// Sets this thread's mask of blocked signals.
 pub(crate) fn set_mask(mask: u64) {
     plain!(RT_SIGPROCMASK, 2, &raw const mask, 0, 8);
+}
+
+/// Whether this handler runs on a stack of the program's for signals that is smaller than so many bytes.
+pub(crate) fn on_small_stack(bytes: u64) -> bool {
+    // Where it is, flags, and its size.
+    let mut stack = [0u64; 3];
+    let on_it = 1;
+    let result = plain!(SIGALTSTACK, 0, stack.as_mut_ptr());
+    let [_, flags, size] = stack;
+    result == 0 && flags as u32 & on_it != 0 && size < bytes
 }
 
 /// Whether eight bytes can be read. The kernel is given them as a mask to change in a way that there is
