@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use image::Image;
-use support::{Ended, Started, ended, skipped, tempdir};
+use support::{Ended, Started, ended, executable, skipped, tempdir};
 use tempfile::TempDir;
 
 /// A folder in which `plop record` runs.
@@ -100,8 +100,7 @@ fn what_cannot_be_started_has_the_exit_codes_of_a_shell() {
         assert!(result.stderr.contains(why), "{}", result.stderr);
     }
     // Executable, but what it asks for is not there.
-    fs::write(place.path("script"), "#!/no/such/interpreter\n").unwrap();
-    fs::set_permissions(place.path("script"), Permissions::from_mode(0o755)).unwrap();
+    executable(&place.path("script"), "755", b"#!/no/such/interpreter\n");
     let result = ended(&mut place.plop("-o x.plop -- ./script"));
     assert_eq!(result.status.code(), Some(127), "{}", result.stderr);
     assert_eq!(place.files(), ["plain", "script"]);
@@ -744,10 +743,9 @@ fn a_program_into_which_nothing_can_be_loaded_runs_and_is_named() {
             127,
         ),
     ] {
-        fs::write(place.path(name), program).unwrap();
-        fs::set_permissions(place.path(name), Permissions::from_mode(0o755)).unwrap();
-        fs::write(place.path("script"), format!("#!./{name}\n")).unwrap();
-        fs::set_permissions(place.path("script"), Permissions::from_mode(0o755)).unwrap();
+        executable(&place.path(name), "755", &program);
+        let script = format!("#!./{name}\n");
+        executable(&place.path("script"), "755", script.as_bytes());
         for command in [name, "script"] {
             let result = ended(&mut place.plop(&format!("-o x.plop -- ./{command}")));
             let said = format!("plop: ./{command} is not sampled: ");
@@ -809,7 +807,7 @@ fn program(loader: Option<&str>) -> Vec<u8> {
 fn a_setuid_program_is_named() {
     let place = Place::new();
     let file = place.path("other");
-    fs::copy("/bin/true", &file).unwrap();
+    executable(&file, "755", &fs::read("/bin/true").unwrap());
     if std::os::unix::fs::chown(&file, Some(1), Some(1)).is_err() {
         skipped("a setuid program, since only root can make one of another user");
         return;
@@ -863,8 +861,7 @@ fn two_commands_take_turns() {
         echo "$1" >> log
         echo noise
         exit 3"#;
-    fs::write(place.path("run"), script).unwrap();
-    fs::set_permissions(place.path("run"), Permissions::from_mode(0o755)).unwrap();
+    executable(&place.path("run"), "755", script.as_bytes());
     let bench = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plop"));
         let sides = ["bench", "--before", "./run 'b e'", "--after", "./run a"];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::harness::{Python, Record, compile, native, python, pythons};
-use crate::support::skipped;
+use crate::support::{executable, skipped};
 
 /// Memory is refused: the program is not harmed by what we would have needed.
 #[test]
@@ -283,7 +283,7 @@ fn a_setuid_binary_runs_and_that_is_said() {
     let Some(native) = native() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("setuid");
-    std::fs::copy(&native.launcher, &path).unwrap();
+    executable(&path, "755", &std::fs::read(&native.launcher).unwrap());
     if std::os::unix::fs::chown(&path, Some(65534), None).is_err() {
         skipped("a binary that runs as somebody else, which needs root");
         return;

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,20 @@ pub(crate) fn in_ci() -> bool {
 /// Tells that something was not tested, whether or not output is captured.
 pub(crate) fn skipped(what: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
+/// Writes a file that can be executed, with this mode. Another process does it: what one of our other
+/// threads starts in the same moment would hold the file open for writing, and it could not be executed.
+pub(crate) fn executable(file: &Path, mode: &str, content: &[u8]) {
+    let mut install = (Command::new("install").args(["-m", mode, "/dev/stdin"]))
+        .arg(file)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("install runs");
+    (install.stdin.take().expect("a pipe"))
+        .write_all(content)
+        .expect("install reads");
+    assert!(install.wait().expect("install ends").success());
 }
 
 /// Runs a command, which must succeed; returns its output.
