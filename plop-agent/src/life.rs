@@ -323,21 +323,55 @@ pub(crate) fn finish(why: &'static str) {
     drop(held);
 }
 
-/// 1 while the agent's thread is asked to save for the last time.
-static ENDING: AtomicU32 = AtomicU32::new(0);
+/// What the agent's thread is asked to do for a handler without the room for it.
+static ASKED: AtomicU32 = AtomicU32::new(NOTHING);
+const NOTHING: u32 = 0;
+const TO_FINISH: u32 = 1;
+const A_CHECKPOINT: u32 = 2;
 
-/// Has the agent's thread save for the last time, and waits for that, but not for ever.
+/// [`finish`] from a handler of a signal that ends the process.
 #[cfg(plop_agent)]
-pub(crate) fn have_finished() {
-    if !is_under_way() || !RUNNING.load(Acquire) {
-        return;
+pub(crate) fn finish_in_handler() {
+    if !has_thread_do(TO_FINISH) {
+        finish("signal");
     }
-    ENDING.store(1, Release);
-    sys::wake(&STOP);
-    let until = sys::now() + 1_000_000_000;
-    while ENDING.load(Acquire) == 1 && sys::now() < until {
-        sys::wait_until(&ENDING, 1, until);
+}
+
+/// [`checkpoint`] from a handler.
+pub(crate) fn checkpoint_in_handler() {
+    if !has_thread_do(A_CHECKPOINT) {
+        checkpoint();
     }
+}
+
+/// Saving takes more room than a program's stack for signals may have; the agent's thread has it. Waits
+/// for it, but not for ever. Whether it was that thread's business.
+fn has_thread_do(what: u32) -> bool {
+    if !sys::on_small_stack(64 << 10) {
+        return false;
+    }
+    if is_under_way() && RUNNING.load(Acquire) {
+        ASKED.store(what, Release);
+        sys::wake(&STOP);
+        let until = sys::now() + 1_000_000_000;
+        while ASKED.load(Acquire) == what && sys::now() < until {
+            sys::wait_until(&ASKED, what, until);
+        }
+    }
+    true
+}
+
+/// What handlers have asked of the agent's thread; whether that ends it.
+fn do_as_asked() -> bool {
+    let what = ASKED.load(Acquire);
+    match what {
+        NOTHING => return false,
+        TO_FINISH => finish("signal"),
+        _ => checkpoint(),
+    }
+    ASKED.store(NOTHING, Release);
+    sys::wake(&ASKED);
+    what == TO_FINISH
 }
 
 /// Waits until the agent's thread has written its checkpoint, which has the same name: it does so without
@@ -470,7 +504,7 @@ pub(crate) extern "C" fn after_fork_in_child() {
     handler::NESTED.store(0, Relaxed);
     threads::UNPROVEN.store(0, Relaxed);
     trigger::BLOCKED_NS.store(0, Relaxed);
-    ENDING.store(0, Relaxed);
+    ASKED.store(NOTHING, Relaxed);
     threads::DEFERRED.store(0, Relaxed);
     DONE.store(true, Release);
     if !over {

@@ -149,11 +149,7 @@ pub(crate) fn save_before_ending() {
 
 #[cfg(plop_agent)]
 unsafe extern "C" fn on_ending(signal: i32, info: *mut u8, context: *mut u8) {
-    // Saving takes more room than a program's stack for signals may have; the agent's thread has it.
-    match sys::on_small_stack(64 << 10) {
-        true => life::have_finished(),
-        false => life::finish("signal"),
-    }
+    life::finish_in_handler();
     // SAFETY: the kernel's arguments are passed on as they came.
     unsafe { chain(signal, info, context) };
 }
@@ -199,7 +195,7 @@ pub(crate) unsafe fn chain(signal: i32, info: *mut u8, context: *mut u8) {
         SIG_IGN if sent => {}
         SIG_DFL | SIG_IGN => {
             // That is the end of the process.
-            life::checkpoint();
+            life::checkpoint_in_handler();
             let default = Action::default();
             // SAFETY: the default needs no handler.
             unsafe { sys::set_action(signal, default) };

@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::save::{SAVE_NS, SAVE_SHARE, image_of, is_forbidden, path_of, put};
 use super::{
-    DONE, ENDING, KILLING, RECORDING, RUNNING, Recording, STOP, WRITING, is_ours, lock,
-    stop_sampling,
+    ASKED, DONE, KILLING, NOTHING, RECORDING, RUNNING, Recording, STOP, WRITING, do_as_asked,
+    is_ours, lock, stop_sampling,
 };
 use crate::config::{self, Config, Mode, Text, deflected};
 use crate::guard::{Copied, Direct, guarded};
@@ -85,7 +85,7 @@ extern "C" fn main(_: *mut c_void) -> *mut c_void {
 /// Waits until a moment; whether it came, and nobody said to stop.
 fn wait(until: u64) -> bool {
     while STOP.load(Acquire) == 0 {
-        if sys::now() >= until || ENDING.load(Acquire) == 1 {
+        if sys::now() >= until || ASKED.load(Acquire) != NOTHING {
             return true;
         }
         sys::wait_until(&STOP, 0, until);
@@ -159,10 +159,7 @@ fn run(image: &mut Vector<u8>) {
         if !wait(next.min(ends)) {
             return;
         }
-        if ENDING.load(Acquire) == 1 {
-            super::finish("signal");
-            ENDING.store(2, Release);
-            sys::wake(&ENDING);
+        if do_as_asked() {
             return;
         }
         let now = sys::now();

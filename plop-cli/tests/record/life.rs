@@ -258,6 +258,28 @@ fn a_request_to_end_loses_nothing() {
     }
 }
 
+/// A crash that nothing in the program handles, on the thread's own stack and on a stack for signals as
+/// small as that of Rust's runtime.
+#[test]
+fn a_crash_loses_nothing_that_was_sampled() {
+    let burn = "import ctypes, sys, time\n\
+                def burn(seconds):\n    end = time.thread_time() + seconds\n    while time.thread_time() < end: pass\n";
+    let stack = "class Stack(ctypes.Structure):\n    \
+                 _fields_ = [('at', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]\n\
+                 room = ctypes.create_string_buffer(8192)\n\
+                 stack = Stack(ctypes.addressof(room), 0, 8192)\n\
+                 assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stack), None) == 0\n";
+    for python in pythons() {
+        for stack in ["", stack] {
+            let text = format!("{burn}{stack}burn(0.7)\nctypes.string_at(0)");
+            let record = Record::of(python.text(&text)).with("--mode cpu");
+            let recorded = record.run().ended(128 + 11);
+            let seen = recorded.seen().is_sound();
+            seen.expect_cpu("burn", 0.7, 100.0);
+        }
+    }
+}
+
 /// Nothing runs in a process that is killed: what was saved before is there.
 #[test]
 fn sigkill_leaves_what_was_saved_before() {
