@@ -59,7 +59,15 @@ impl InputArgs {
 
     /// Reads every input, several at a time, in the order of the command line.
     pub(crate) fn read_each(&self, settings: &Settings) -> Result<Vec<Result<Input>>> {
-        let files = self.files()?;
+        self.read_these(&self.files()?, settings)
+    }
+
+    /// Reads files as if they had been named, several at a time.
+    pub(crate) fn read_these(
+        &self,
+        files: &[PathBuf],
+        settings: &Settings,
+    ) -> Result<Vec<Result<Input>>> {
         if files.iter().filter(|file| is_stdin(file)).count() > 1 {
             bail!("standard input can be read once, but `-` is named twice");
         }

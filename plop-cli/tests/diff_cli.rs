@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use plop_core::{Attribute, Frame, Notes, Profile, Sample, Slice, SliceId, StackId, ValueType};
 use serde_json::Value;
 use support::{Ended, ended, tempdir};
 use tempfile::TempDir;
@@ -311,4 +312,207 @@ fn the_call_tree_shows_the_way_to_what_changed() {
         .map(|line| line.split_whitespace().last().unwrap())
         .collect();
     assert!(names.contains(&"parse") && names[0] == "all", "{tree}");
+}
+
+/// A profile as a deploy leaves it: whose it is, of which commit, when, and on which machine.
+struct Filed<'f> {
+    service: &'f str,
+    commit: &'f str,
+    hour: i64,
+    processors: i64,
+    samples: u64,
+    /// How many times as much a function costs.
+    parse: f64,
+}
+
+const FILED: Filed = Filed {
+    service: "web",
+    commit: "a",
+    hour: 1,
+    processors: 2,
+    samples: 12_000,
+    parse: 1.0,
+};
+
+impl Filed<'_> {
+    fn put(&self, place: &Place, name: &str) {
+        let shares = [
+            ("list;query", 34.0),
+            ("list;render", 18.0),
+            ("calc;parse", 12.0 * self.parse),
+            ("calc;evaluate", 14.0),
+            ("static;read", 20.0),
+        ];
+        let mut profile = Profile::new(vec![ValueType::new("cpu", "samples")]);
+        let stacks: Vec<StackId> = (shares.iter())
+            .map(|(path, _)| {
+                path.split(';').fold(StackId::ROOT, |caller, name| {
+                    let function = profile.function(name.as_bytes(), b"web.py");
+                    let frame = profile.frames.intern(Frame::of(function));
+                    profile.stacks.push(caller, frame)
+                })
+            })
+            .collect();
+        let sum: f64 = shares.iter().map(|(_, share)| share).sum();
+        let mut state = (self.hour as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        for slice in 0..60 {
+            profile.slices.0.push(Slice::default());
+            for _ in 0..self.samples / 60 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let mut at = (state >> 11) as f64 / (1u64 << 53) as f64 * sum;
+                let chosen = shares.iter().position(|(_, share)| {
+                    at -= share;
+                    at < 0.0
+                });
+                profile.samples.push(Sample {
+                    slice: Some(SliceId::new(slice)),
+                    ..Sample::of(stacks[chosen.unwrap_or(0)], &[1])
+                });
+            }
+        }
+        profile.meta.start_ns = Some(self.hour * 3_600_000_000_000);
+        profile.meta.host = vec![("cpus".into(), Attribute::Number(self.processors))];
+        profile.meta.build = vec![("commit".into(), Attribute::Text(self.commit.into()))];
+        let profile = profile.with_label(b"service", self.service.as_bytes());
+        let path = place.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut out = fs::File::create(path).unwrap();
+        let plop = plop_convert::find("plop").unwrap();
+        plop.write(&[profile], &mut out, &mut Notes::new()).unwrap();
+    }
+}
+
+/// Of a folder only earlier deploys of the same service on the same kind of machine count, the last ones.
+#[test]
+fn a_folder_of_deploys_is_a_baseline() {
+    let place = Place::new();
+    for n in 1..=10 {
+        let commit = format!("commit-{n}");
+        let deploy = Filed {
+            commit: &commit,
+            hour: n,
+            ..FILED
+        };
+        deploy.put(&place, &format!("deploys/web/{commit}.plop"));
+        if n == 5 {
+            let other = Filed { hour: 40, ..deploy };
+            // It ran later than the one that is judged.
+            other.put(&place, "deploys/web/rerun.plop");
+        }
+    }
+    let others = [
+        ("api", "x", 3, 2, 12_000),
+        ("web", "big", 4, 64, 12_000),
+        ("web", "short", 5, 2, 300),
+        ("web", "new", 20, 2, 12_000),
+    ];
+    for (service, commit, hour, processors, samples) in others {
+        let left_out = Filed {
+            service,
+            commit,
+            hour,
+            processors,
+            samples,
+            parse: 9.0,
+        };
+        left_out.put(&place, &format!("deploys/{commit}.plop"));
+    }
+    fs::write(place.0.path().join("deploys/README"), "profiles of deploys").unwrap();
+    for (parse, code) in [(1.0, 0), (1.5, 1)] {
+        let new = Filed {
+            commit: "new",
+            hour: 30,
+            parse,
+            ..FILED
+        };
+        new.put(&place, "new.plop");
+        let told = place.diff("--baseline deploys --json new.plop");
+        assert_eq!(
+            told.status.code(),
+            Some(code),
+            "{}{}",
+            told.stdout,
+            told.stderr
+        );
+        let json: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(json["method"], "runs");
+        assert_eq!(json["sides"][0]["name"], "commit-3 and 7 more");
+        assert_eq!(json["sides"][0]["profiles"], 8);
+        let warnings: Vec<&str> = (json["warnings"].as_array().unwrap().iter())
+            .map(|warning| warning["text"].as_str().unwrap())
+            .collect();
+        for (file, why) in [
+            ("x.plop", "another service"),
+            ("big.plop", "kind of machine"),
+            ("short.plop", "fewer than 500 samples"),
+            ("new.plop", "the commit that is judged"),
+            ("rerun.plop", "later than what is judged"),
+            ("README", "cannot be read"),
+        ] {
+            let told = (warnings.iter()).any(|text| text.contains(file) && text.contains(why));
+            assert!(told, "{file}: {warnings:?}");
+        }
+    }
+    // The last two only; the name of one file stands for its deploy.
+    let told = place.diff("--baseline deploys --last 2 --json new.plop");
+    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(json["sides"][0]["profiles"], 2);
+}
+
+/// Two hosts of one earlier deploy are replicates; so are the two of the new one.
+#[test]
+fn files_of_a_single_earlier_deploy_are_replicates() {
+    let place = Place::new();
+    for (name, commit, hour) in [
+        ("deploys/a-1.plop", "a", 1),
+        ("deploys/a-2.plop", "a", 2),
+        ("b-1.plop", "b", 5),
+        ("b-2.plop", "b", 6),
+    ] {
+        Filed {
+            commit,
+            hour,
+            ..FILED
+        }
+        .put(&place, name);
+    }
+    let told = place.diff("--baseline deploys --json b-1.plop b-2.plop");
+    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(json["sides"][0]["profiles"], 2);
+    assert_eq!(json["sides"][1]["profiles"], 2);
+    assert_eq!(json["verdict"], "ok", "{json}");
+}
+
+#[test]
+fn a_folder_without_a_baseline_gives_no_verdict() {
+    let place = Place::new();
+    FILED.put(&place, "deploys/first.plop");
+    let told = place.diff("--baseline deploys deploys/first.plop");
+    assert_eq!(told.status.code(), Some(3));
+    assert!(told.stderr.contains("no earlier deploy"), "{}", told.stderr);
+    assert_eq!(told.stdout, "");
+    let missing = place.diff("--baseline nowhere deploys/first.plop");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(missing.stderr.contains("nowhere"), "{}", missing.stderr);
+    // What is judged must be of one commit, and its service known where there are several.
+    Filed {
+        commit: "b",
+        hour: 2,
+        ..FILED
+    }
+    .put(&place, "second.plop");
+    let mixed = place.diff("--baseline deploys second.plop deploys/first.plop");
+    assert_eq!(mixed.status.code(), Some(2));
+    assert!(mixed.stderr.contains("not of one commit: a, b") || mixed.stderr.contains("b, a"));
+    Filed {
+        service: "api",
+        ..FILED
+    }
+    .put(&place, "deploys/other.plop");
+    place.folded("plain.folded", 20_000.0, 1.0);
+    let unknown = place.diff("--baseline deploys plain.folded");
+    assert_eq!(unknown.status.code(), Some(2), "{}", unknown.stdout);
+    assert!(unknown.stderr.contains("api, web") || unknown.stderr.contains("web, api"));
 }

@@ -4,7 +4,7 @@
 use plop_core::{Error, Profile, Result};
 use rayon::prelude::*;
 
-use crate::compare::{Options, compare, prepared};
+use crate::compare::{Options, compare, each, prepared};
 use crate::noise::Prior;
 use crate::runs::Runs;
 use crate::sets::Kind;
@@ -63,11 +63,12 @@ pub fn calibrate(runs: &[&Profile], options: &Options) -> Result<Calibration> {
             runs.len()
         )));
     }
-    let prepared = prepared(runs, &[], options)?;
+    let prepared = prepared(&each(runs), &[], options)?;
     let weights = Weights::of(&prepared.tree, &prepared.sets, &prepared.strata);
     let by_run = Runs::of(&weights);
     let effects = by_run.design_effects(&weights);
-    let (functions, mix) = by_run.between(&weights, &effects, &options.prior);
+    let learnt = by_run.learn(&weights, &effects, &options.prior);
+    let (functions, mix) = (learnt.sigma, learnt.phi);
     let own = prepared
         .sets
         .iter()

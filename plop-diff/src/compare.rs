@@ -3,15 +3,15 @@
 use plop_core::{Error, Profile, Result};
 
 use crate::comparison::{
-    Comparison, Finding, Method, Mode, Noise, Summary, Total, TotalTest, Verdict, Warning,
+    Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
 use crate::environment::{warnings, word_of};
 use crate::noise::Prior;
 use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
 use crate::sets::{Set, sets};
-use crate::stats::{t_upper_quantile, t_upper_tail};
 use crate::strata::Strata;
+use crate::total::{self, TOTAL_SHARE, Whole};
 use crate::tree::{Run, Side, Tree, align, is_count};
 use crate::weigh::Weights;
 use crate::{power, sets::Kind};
@@ -62,8 +62,10 @@ const ASSUMED_EFFECT: f64 = 5.0;
 const HARSH_EFFECT: f64 = 20.0;
 /// So many runs do without slices.
 const FEW_RUNS: usize = 6;
-/// Which part of the error rate is spent on the whole, where it is tested.
-const TOTAL_SHARE: f64 = 0.5;
+/// With more causes than these, or one of more than this share of the whole, shares alone mislead: what did not
+/// change looks smaller.
+const MANY_CAUSES: usize = 3;
+const LARGE_CAUSE: f64 = 0.3;
 /// Fewer slices do not tell how much samples vary.
 const FEW_SLICES: usize = 10;
 
@@ -72,6 +74,25 @@ const FEW_SLICES: usize = 10;
 /// # Errors
 /// When a side has no run or no samples, or the sides have no kind of value in common.
 pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Result<Comparison> {
+    compare_deploys(&each(before), &each(after), options)
+}
+
+/// Each run as a deploy of its own.
+pub(crate) fn each<'p>(runs: &[&'p Profile]) -> Vec<Vec<&'p Profile>> {
+    runs.iter().map(|run| vec![*run]).collect()
+}
+
+/// The same for deploys of which each has several profiles, from several hosts perhaps: what differs between
+/// deploys is what counts as noise, and the profiles of one are added up.
+///
+/// # Errors
+/// As of [`compare`].
+pub fn compare_deploys(
+    deploys_before: &[Vec<&Profile>],
+    deploys_after: &[Vec<&Profile>],
+    options: &Options,
+) -> Result<Comparison> {
+    let (before, after) = (&deploys_before.concat()[..], &deploys_after.concat()[..]);
     if after.is_empty() {
         return Err(Error::new("after has no profile"));
     }
@@ -81,7 +102,7 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
         selfs,
         sets: weighed,
         strata,
-    } = prepared(before, after, options)?;
+    } = prepared(deploys_before, deploys_after, options)?;
     let samples = [tree.samples(Side::Before), tree.samples(Side::After)];
     let single = Strata::single(&tree);
     let sliced = [Side::Before, Side::After]
@@ -101,15 +122,15 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
     let weights = Weights::of(&tree, &weighed, strata);
     let seed = seed(&tree);
     let mut said = warnings(before, after, samples);
-    let (mode, total) = normalized(before, after, options, &mut said);
-    let is_tested = total
-        .as_ref()
-        .is_some_and(|(total, _)| total.tested.is_some());
+    let (mode, whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
+    let tested = whole.as_ref().and_then(|whole| whole.total.tested);
     let rules = Rules {
-        alpha: match is_tested {
-            true => (1.0 - TOTAL_SHARE) * options.alpha,
-            false => options.alpha,
+        alpha: match tested {
+            // What is spent on the whole is free again once the whole is known to have grown (Holm).
+            Some(test) if test.p >= test.limit => (1.0 - TOTAL_SHARE) * options.alpha,
+            _ => options.alpha,
         },
+        logs: (whole.as_ref().filter(|_| tested.is_some())).map(|whole| &whole.logs),
         permutations: options.permutations,
         seed,
         prior: options.prior,
@@ -126,13 +147,26 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
         .map(|cause| finding(&weights, &scan, cause, samples))
         .collect();
     let noise = noise_of(&weights, &scan, options);
+    let is_unbalanced = || {
+        let most = findings.iter().map(|finding| finding.points.abs());
+        findings.len() > MANY_CAUSES || most.fold(0.0, f64::max) > LARGE_CAUSE
+    };
+    let mode = match mode {
+        Mode::Share if options.mode == Mode::Auto && is_unbalanced() => Mode::Bulk,
+        mode => mode,
+    };
+    let as_bulk = match mode {
+        Mode::Bulk => total::bulk(&weights, &scan),
+        _ => None,
+    };
+    let shown = as_bulk.as_ref().or(whole.as_ref());
     let mut comparison = Comparison {
         verdict: Verdict::Ok,
         mode,
         method,
         sides: [
-            summary(before, &tree, Side::Before, options, &total),
-            summary(after, &tree, Side::After, options, &total),
+            summary(deploys_before, &tree, Side::Before, options, shown),
+            summary(deploys_after, &tree, Side::After, options, shown),
         ],
         alpha: options.alpha,
         min_effect: options.min_effect,
@@ -140,7 +174,11 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
         threshold: scan.threshold,
         seed,
         kinds: strata.count,
-        total: total.map(|(total, _)| total),
+        total: shown.map(|whole| Total {
+            alike: (scan.alike != 0.0).then(|| scan.alike.exp() - 1.0),
+            ..whole.total.clone()
+        }),
+        likely: None,
         findings,
         power: power::power(&weights, &scan, options.min_effect, options.prior.measured),
         noise,
@@ -149,6 +187,11 @@ pub fn compare(before: &[&Profile], after: &[&Profile], options: &Options) -> Re
         selfs,
         tree: Tree::default(),
     };
+    let is_explained = scan.alike != 0.0 || comparison.findings.iter().any(Finding::grew);
+    if comparison.total_regressed() && !is_explained {
+        let likely = scan.likely.as_ref();
+        comparison.likely = likely.map(|cause| finding(&weights, &scan, cause, samples));
+    }
     comparison.verdict = judge(&comparison, &weights, &rules, options);
     comparison.tree = tree;
     Ok(comparison)
@@ -167,8 +210,8 @@ pub(crate) struct Prepared {
 
 /// Puts runs on one tree. There may be none after, where runs of one build are looked at.
 pub(crate) fn prepared(
-    before: &[&Profile],
-    after: &[&Profile],
+    before: &[Vec<&Profile>],
+    after: &[Vec<&Profile>],
     options: &Options,
 ) -> Result<Prepared> {
     let runs = chosen(before, after, options)?;
@@ -190,7 +233,7 @@ pub(crate) fn prepared(
     let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
     let all: f64 = both.iter().sum();
     Ok(Prepared {
-        runs: runs.len(),
+        runs: before.len() + after.len(),
         sets: sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST)),
         strata: Strata::of(&tree, &both),
         tree,
@@ -200,14 +243,15 @@ pub(crate) fn prepared(
 
 /// The runs, with the value of each that is compared.
 fn chosen<'p>(
-    before: &[&'p Profile],
-    after: &[&'p Profile],
+    deploys_before: &[Vec<&'p Profile>],
+    deploys_after: &[Vec<&'p Profile>],
     options: &Options,
 ) -> Result<Vec<Run<'p>>> {
+    let (before, after) = (deploys_before.concat(), deploys_after.concat());
     if before.is_empty() {
         return Err(Error::new("before has no profile"));
     }
-    let all = || before.iter().chain(after);
+    let all = || before.iter().chain(&after);
     let kinds = |profile: &Profile| -> Vec<String> {
         let mut kinds: Vec<&plop_core::ValueType> = profile.values.iter().collect();
         let default = profile.default_value;
@@ -243,7 +287,9 @@ fn chosen<'p>(
         None => None,
     };
     let mut runs = Vec::new();
-    for (side, profiles) in [(Side::Before, before), (Side::After, after)] {
+    let deploys = (deploys_before.iter().map(|deploy| (Side::Before, deploy)))
+        .chain(deploys_after.iter().map(|deploy| (Side::After, deploy)));
+    for (number, (side, profiles)) in deploys.enumerate() {
         for profile in profiles {
             let Some(value) = find(profile) else {
                 let list = |profiles: &[&Profile]| {
@@ -255,12 +301,13 @@ fn chosen<'p>(
                 };
                 return Err(Error::new(format!(
                     "the sides have no value in common: before has {}, after {}",
-                    list(before),
-                    list(after)
+                    list(&before),
+                    list(&after)
                 )));
             };
             runs.push(Run {
                 side,
+                number,
                 profile,
                 value,
             });
@@ -343,122 +390,14 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
     }
 }
 
-/// The mode that is meant, and the whole by exact counters.
-fn normalized(
-    before: &[&Profile],
-    after: &[&Profile],
-    options: &Options,
-    said: &mut Vec<Warning>,
-) -> (Mode, Option<(Total, Option<String>)>) {
-    let counter = before.first().and_then(|profile| {
-        (profile.meta.work.iter())
-            .map(|(name, _)| name)
-            .find(|name| {
-                let mut all = before.iter().chain(after);
-                all.all(|profile| work_of(profile, name) > 0.0)
-            })
-    });
-    let cpu = |profile: &Profile| profile.meta.cpu_ns.map(|ns| ns as f64);
-    let by_work = |tested: bool| {
-        let name = counter?;
-        let per = |profile: &Profile| Some(work_of(profile, name));
-        let total = total([before, after], &cpu, &per, tested.then_some(options.alpha))?;
-        let unit = format!("ns/{name}");
-        Some((Total { unit, ..total }, Some(name.clone())))
-    };
-    let by_time = |tested: bool| {
-        let wall = |profile: &Profile| {
-            let wall = profile.meta.wall_ns.or(profile.meta.duration_ns)?;
-            Some(wall as f64)
-        };
-        let total = total(
-            [before, after],
-            &cpu,
-            &wall,
-            tested.then_some(options.alpha),
-        )?;
-        let unit = "CPU".to_owned();
-        Some((Total { unit, ..total }, None))
-    };
-    match options.mode {
-        Mode::Share => (Mode::Share, by_time(false)),
-        Mode::Time => (Mode::Time, by_time(true)),
-        Mode::Work | Mode::Auto => match by_work(true) {
-            Some(total) => (Mode::Work, Some(total)),
-            None if options.mode == Mode::Auto => (Mode::Share, by_time(false)),
-            None => {
-                said.push(Warning {
-                    code: "no-work",
-                    text: "the sides count no work in common, so shares are compared".into(),
-                    forbids: false,
-                });
-                (Mode::Share, by_time(false))
-            }
-        },
-    }
-}
-
-/// How much of a counter a run has.
-fn work_of(profile: &Profile, name: &str) -> f64 {
-    let amounts = profile.meta.work.iter().filter(|(other, _)| other == name);
-    amounts.map(|(_, amount)| *amount as f64).sum()
-}
-
-/// What both sides cost, and a t test of it where there are several runs and it is asked for.
-fn total(
-    sides: [&[&Profile]; 2],
-    cost: &dyn Fn(&Profile) -> Option<f64>,
-    per: &dyn Fn(&Profile) -> Option<f64>,
-    alpha: Option<f64>,
-) -> Option<Total> {
-    let mut whole = [0.0; 2];
-    let mut logs: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
-    for (side, profiles) in sides.into_iter().enumerate() {
-        let (mut costs, mut units) = (0.0, 0.0);
-        for profile in profiles {
-            let (cost, per) = (cost(profile)?, per(profile)?);
-            if cost <= 0.0 || per <= 0.0 {
-                return None;
-            }
-            costs += cost;
-            units += per;
-            logs[side].push((cost / per).ln());
-        }
-        whole[side] = costs / units;
-    }
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let means = [mean(&logs[0]), mean(&logs[1])];
-    let squares: f64 = (logs.iter().zip(means))
-        .flat_map(|(values, mean)| values.iter().map(move |value| (value - mean).powi(2)))
-        .sum();
-    let df = (logs[0].len() + logs[1].len()) as f64 - 2.0;
-    let tested = alpha.filter(|_| df >= 1.0).map(|alpha| {
-        let counts = 1.0 / logs[0].len() as f64 + 1.0 / logs[1].len() as f64;
-        let error = (squares / df * counts).sqrt().max(1e-12);
-        let change = means[1] - means[0];
-        let limit = TOTAL_SHARE * alpha;
-        let margin = t_upper_quantile(0.5 * limit, df) * error;
-        TotalTest {
-            interval: [(change - margin).exp(), (change + margin).exp()],
-            p: t_upper_tail(change / error, df),
-            limit,
-        }
-    });
-    Some(Total {
-        unit: String::new(),
-        before: whole[0],
-        after: whole[1],
-        tested,
-    })
-}
-
 fn summary(
-    side: &[&Profile],
+    deploys: &[Vec<&Profile>],
     tree: &Tree,
     which: Side,
     options: &Options,
-    total: &Option<(Total, Option<String>)>,
+    whole: Option<&Whole>,
 ) -> Summary {
+    let side = &deploys.concat()[..];
     let sum = |of: &dyn Fn(&Profile) -> Option<i64>| -> Option<i64> {
         side.iter().map(|profile| of(profile)).sum()
     };
@@ -471,10 +410,11 @@ fn summary(
         let same = commits.len() == side.len() && commits.iter().all(|commit| commit == first);
         same.then(|| first.chars().take(12).collect())
     });
-    let counter = total.as_ref().and_then(|(_, counter)| counter.clone());
+    let counter = whole.and_then(|whole| whole.counter.clone());
     Summary {
         name: name.unwrap_or_default(),
-        runs: side.len(),
+        runs: deploys.len(),
+        profiles: side.len(),
         samples: tree.samples(which),
         slices: slices(tree, which),
         cpu_ns: sum(&|p| p.meta.cpu_ns),

@@ -37,6 +37,8 @@ pub enum Mode {
     Time,
     /// Shares of the side's total.
     Share,
+    /// Shares, and the whole as if most functions had not changed.
+    Bulk,
 }
 
 impl Mode {
@@ -47,6 +49,7 @@ impl Mode {
             Mode::Work => "work",
             Mode::Time => "time",
             Mode::Share => "share",
+            Mode::Bulk => "bulk",
         }
     }
 }
@@ -67,8 +70,10 @@ pub struct Warning {
 pub struct Summary {
     /// What the side is called: its commit, its name or its file.
     pub name: String,
-    /// How many runs.
+    /// How many runs, or deploys of several profiles each.
     pub runs: usize,
+    /// How many profiles.
+    pub profiles: usize,
     /// How many samples.
     pub samples: f64,
     /// In how many slices; 0 where a run has none.
@@ -88,7 +93,7 @@ pub struct Summary {
 /// The whole, by exact counters rather than by samples.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Total {
-    /// The unit of the two numbers: `ns/requests`, `CPU`.
+    /// The unit of the two numbers: `ns/requests`, `CPU`, or `bulk` where all before is 1.
     pub unit: String,
     /// Before.
     pub before: f64,
@@ -96,6 +101,8 @@ pub struct Total {
     pub after: f64,
     /// What several runs tell of the change; not known from one run a side.
     pub tested: Option<TotalTest>,
+    /// By what share everything changed alike, where no set of stacks tells the change better.
+    pub alike: Option<f64>,
 }
 
 /// Whether the whole changed: a t test of the logarithms of the runs' totals.
@@ -259,6 +266,8 @@ pub struct Comparison {
     pub total: Option<Total>,
     /// The causes, the strongest first.
     pub findings: Vec<Finding>,
+    /// What most likely made the whole grow, where the whole did and no cause can be told from chance.
+    pub likely: Option<Finding>,
     /// What could have been seen.
     pub power: Vec<Power>,
     /// What differs between runs.

@@ -40,20 +40,22 @@ mod noise;
 mod power;
 mod random;
 mod reason;
+mod replicates;
 mod runs;
 mod scan;
 mod sets;
 pub mod stats;
 mod strata;
+mod total;
 mod tree;
 mod weigh;
 
 pub use calibrate::{Calibration, calibrate};
-pub use compare::{Options, compare};
+pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
     Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, TotalTest, Verdict,
     Warning,
 };
 pub use noise::Prior;
 pub use sets::{Kind, Set};
-pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree};
+pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

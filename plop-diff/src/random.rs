@@ -5,9 +5,9 @@
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// One that begins at a seed.
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
+    /// The n-th of the generators that begin at a seed.
+    pub(crate) fn of(seed: u64, n: usize) -> Random {
+        Random(seed ^ (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     /// 64 bits.

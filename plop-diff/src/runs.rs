@@ -19,24 +19,35 @@ pub(crate) struct Runs {
 }
 
 /// One run's part in what varies.
-struct Part {
+pub(crate) struct Part {
     side: Side,
     /// The within part of each set, a sample.
-    within: Vec<f64>,
+    pub(crate) within: Vec<f64>,
     /// The share of each kind.
-    kinds: Vec<f64>,
+    pub(crate) kinds: Vec<f64>,
 }
 
 /// What runs tell.
-struct Learnt {
+pub(crate) struct Learnt {
     /// The variance of each set's within part between runs, and what slices say of it.
     variances: Vec<f64>,
-    sampled: Vec<f64>,
+    pub(crate) sampled: Vec<f64>,
     /// What slices say of the variance of the mix.
-    mix_sampled: f64,
-    /// What differs between runs beyond that.
-    sigma: f64,
-    phi: f64,
+    pub(crate) mix_sampled: f64,
+    /// The relative standard deviation of functions between runs, and how much the mix differs beyond what
+    /// slices say.
+    pub(crate) sigma: f64,
+    pub(crate) phi: f64,
+}
+
+impl Learnt {
+    /// The same for every set.
+    pub(crate) fn between(&self, sets: usize) -> Between {
+        Between {
+            functions: vec![self.sigma; sets],
+            mix: self.phi,
+        }
+    }
 }
 
 impl Runs {
@@ -56,7 +67,7 @@ impl Runs {
         Runs { of }
     }
 
-    fn count(&self, side: Side) -> f64 {
+    pub(crate) fn count(&self, side: Side) -> f64 {
         self.of.iter().filter(|(of, ..)| *of == side).count() as f64
     }
 
@@ -79,16 +90,10 @@ impl Runs {
         weights.shrunk_effects(&between, df)
     }
 
-    /// How much there is of chance between the sides, and what differs between runs.
-    pub(crate) fn spread(
-        &self,
-        weights: &Weights,
-        effects: &[f64],
-        alpha: f64,
-        prior: &Prior,
-    ) -> (Spread, Between) {
+    /// How much there is of chance between the sides, when variances have the distribution that theory gives
+    /// them.
+    pub(crate) fn spread(&self, weights: &Weights, learnt: &Learnt, alpha: f64) -> Spread {
         let (sets, kinds) = (weights.sets.len(), weights.strata.count);
-        let learnt = self.learn(weights, effects, prior);
         let df = self.df();
         let (k, m) = (self.count(Side::Before), self.count(Side::After));
         let hypotheses = sets.max(1) as f64;
@@ -110,30 +115,16 @@ impl Runs {
             false => 1.0,
         };
         let mix = learnt.mix_sampled + learnt.phi;
-        let spread = Spread {
+        Spread {
             within,
             mix: mix * (1.0 / k + 1.0 / m) * mix_heavier * mix_heavier,
-        };
-        let between = Between {
-            functions: vec![learnt.sigma; sets],
-            mix: learnt.phi,
-        };
-        (spread, between)
+            total: f64::INFINITY,
+        }
     }
 
-    /// How much functions and the mix of kinds differ between runs.
-    pub(crate) fn between(&self, weights: &Weights, effects: &[f64], prior: &Prior) -> (f64, f64) {
-        let learnt = self.learn(weights, effects, prior);
-        (learnt.sigma, learnt.phi)
-    }
-
-    fn learn(&self, weights: &Weights, effects: &[f64], prior: &Prior) -> Learnt {
-        let (sets, kinds) = (weights.sets.len(), weights.strata.count);
-        let df = self.df();
-        let all: f64 = self.of.iter().map(|(_, samples, _)| samples).sum();
-        let samples = all / self.of.len() as f64;
-        // The within part of each set and the share of each kind, run by run.
-        let parts: Vec<Part> = (self.of.iter())
+    /// The within part of each set and the share of each kind, run by run.
+    pub(crate) fn parts(&self, weights: &Weights) -> Vec<Part> {
+        (self.of.iter())
             .map(|(side, samples, slices)| {
                 let (within, of_kind) = weights.sums(slices.iter().copied());
                 Part {
@@ -142,7 +133,16 @@ impl Runs {
                     kinds: of_kind.iter().map(|sum| sum / samples).collect(),
                 }
             })
-            .collect();
+            .collect()
+    }
+
+    /// What the runs tell of how functions and the mix of kinds differ between runs.
+    pub(crate) fn learn(&self, weights: &Weights, effects: &[f64], prior: &Prior) -> Learnt {
+        let (sets, kinds) = (weights.sets.len(), weights.strata.count);
+        let df = self.df();
+        let all: f64 = self.of.iter().map(|(_, samples, _)| samples).sum();
+        let samples = all / self.of.len() as f64;
+        let parts = self.parts(weights);
         let variance = |choose: &dyn Fn(&Part) -> f64| {
             let mut squares = 0.0;
             for side in [Side::Before, Side::After] {

@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use crate::noise::{self, Prior};
 use crate::random::Random;
+use crate::replicates::{Dealt, Replicates};
 use crate::runs::Runs;
 use crate::sets::{Kind, Set};
 use crate::tree::Side;
-use crate::weigh::{Between, Change, FEWEST, Pooled, Spread, Sums, Weights};
+use crate::weigh::{Between, Change, Evidence, FEWEST, Pooled, Spread, Sums, Weights};
 
 /// A change that is too large for chance.
 #[derive(Clone, Debug)]
@@ -33,17 +34,30 @@ pub(crate) struct Scan {
     pub(crate) changes: Vec<Change>,
     /// In the order in which they were found, growth and shrinking alike.
     pub(crate) causes: Vec<Cause>,
+    /// What grew most, whether or not by chance.
+    pub(crate) likely: Option<Cause>,
+    /// By how much everything changed alike, as the logarithm of a factor; 0 where sets of stacks tell it better.
+    pub(crate) alike: f64,
     pub(crate) effects: Vec<f64>,
     pub(crate) spread: Spread,
     pub(crate) between: Between,
 }
 
+/// What explains the changes.
+struct Explained {
+    causes: Vec<Cause>,
+    alike: f64,
+}
+
 /// What a scan is told.
-pub(crate) struct Rules {
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'w> {
     pub(crate) alpha: f64,
     pub(crate) permutations: usize,
     pub(crate) seed: u64,
     pub(crate) prior: Prior,
+    /// The logarithms of the exact costs of the runs of each side, where they are known.
+    pub(crate) logs: Option<&'w [Vec<f64>; 2]>,
     /// A design effect for profiles without slices, in place of the one that slices show.
     pub(crate) assumed_effect: Option<f64>,
 }
@@ -59,61 +73,80 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         weights.side_samples(Side::After),
     );
     let (within, kinds) = weights.sums(weights.slices_before..weights.slices());
-    let mix = weights.mix(&weights.pooled, &kinds);
-    let runs = Runs::of(weights);
-    let by_runs = rules.assumed_effect.is_none() && runs.df() >= 1.0;
-    let effects = match rules.assumed_effect {
-        Some(effect) => vec![effect; weights.sets.len()],
-        None if by_runs => runs.design_effects(weights),
-        None => weights.design_effects(&within, 1.0 / before + 1.0 / after),
-    };
-    let (spread, between) = if by_runs {
-        runs.spread(weights, &effects, rules.alpha, &rules.prior)
-    } else {
-        let between = noise::between(weights, &effects, &within, &rules.prior);
-        let kinds_effect = rules.assumed_effect.unwrap_or(weights.kinds_effect);
-        (weights.spread(&effects, kinds_effect, &between), between)
-    };
-    let sums = Sums {
+    let mut sums = Sums {
         before,
         after,
+        mix: weights.mix(&weights.pooled, &kinds),
         within,
-        mix,
+        total: 0.0,
     };
+    // The bound of Bonferroni, where nothing is dealt out.
+    let bound = || crate::stats::upper_quantile(rules.alpha / weights.sets.len().max(1) as f64);
+    let runs = Runs::of(weights);
+    let (effects, spread, between, threshold);
+    if let Some(effect) = rules.assumed_effect {
+        effects = vec![effect; weights.sets.len()];
+        between = noise::between(weights, &effects, &sums.within, &rules.prior);
+        spread = weights.spread(&effects, effect, &between);
+        threshold = bound();
+    } else if runs.df() >= 1.0 {
+        effects = runs.design_effects(weights);
+        let learnt = runs.learn(weights, &effects, &rules.prior);
+        between = learnt.between(weights.sets.len());
+        match Replicates::of(weights, &runs, &learnt, rules.logs, rules.alpha) {
+            Some(replicates) => {
+                Dealt { sums, spread } = replicates.as_recorded();
+                threshold = replicates.threshold(rules);
+            }
+            None => {
+                spread = runs.spread(weights, &learnt, rules.alpha);
+                threshold = bound();
+            }
+        }
+    } else {
+        effects = weights.design_effects(&sums.within, 1.0 / before + 1.0 / after);
+        between = noise::between(weights, &effects, &sums.within, &rules.prior);
+        spread = weights.spread(&effects, weights.kinds_effect, &between);
+        threshold = of_slices(weights, rules);
+    }
     let changes = weights.changes(&weights.pooled, &sums, &spread);
-    let threshold = match rules.assumed_effect.is_some() || by_runs {
-        // Nothing can be dealt out: the bound of Bonferroni.
-        true => crate::stats::upper_quantile(rules.alpha / weights.sets.len().max(1) as f64),
-        false => threshold(weights, rules),
-    };
-    let causes = explain(weights, &spread, threshold);
+    let likely = strongest(weights, &weights.pooled, &changes, |z| z.max(0.0));
+    let Explained { causes, alike } = explain(weights, &spread, sums.total, threshold);
     Scan {
         threshold,
-        changes,
         causes,
+        alike,
+        likely: likely.map(|set| cause(weights, set, &changes, &weights.before, &weights.after)),
+        changes,
         effects,
         spread,
         between,
     }
 }
 
-/// The largest growth that permutations reach in all but a share of alpha: exactly, the k-th largest of B
-/// maxima with k = ⌊alpha·(B + 1)⌋.
-fn threshold(weights: &Weights, rules: &Rules) -> f64 {
-    let count = rules.permutations.max(1);
-    let mut largest: Vec<f64> = (0..count)
+/// The largest growth that deals of slices reach in all but a share of alpha.
+fn of_slices(weights: &Weights, rules: &Rules) -> f64 {
+    let largest: Vec<f64> = (0..rules.permutations.max(1))
         .into_par_iter()
         .map(|n| {
-            let mut random =
-                Random::new(rules.seed ^ (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut random = Random::of(rules.seed, n);
             let mut slices: Vec<usize> = (0..weights.slices()).collect();
             random.shuffle(&mut slices);
             largest_growth(weights, &slices[weights.slices_before..])
         })
         .collect();
-    largest.sort_by(|a, b| b.total_cmp(a));
-    let k = (rules.alpha * (count + 1) as f64 + 1e-9).floor().max(1.0) as usize;
-    largest[k.min(count) - 1]
+    rules.quantile(largest)
+}
+
+impl Rules<'_> {
+    /// What all but a share of alpha of what chance did are below: exactly, the k-th largest of B with
+    /// k = ⌊alpha·(B + 1)⌋.
+    pub(crate) fn quantile(&self, mut largest: Vec<f64>) -> f64 {
+        largest.sort_by(|a, b| b.total_cmp(a));
+        let count = largest.len();
+        let k = (self.alpha * (count + 1) as f64 + 1e-9).floor().max(1.0) as usize;
+        largest[k.min(count) - 1]
+    }
 }
 
 /// The largest growth of any set when these slices are the side after.
@@ -134,12 +167,14 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> f64 {
     let spread = Spread {
         within: effects.iter().map(|effect| effect * v).collect(),
         mix: weights.kinds_effect * v,
+        total: f64::INFINITY,
     };
     let sums = Sums {
         before,
         after,
         within,
         mix,
+        total: 0.0,
     };
     let mut largest = 0.0f64;
     for (n, effect) in effects.iter().enumerate() {
@@ -155,71 +190,100 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> f64 {
 }
 
 /// Takes the largest change for a cause and divides it out of the side after, all causes together fitted anew
-/// each time, until nothing is over the threshold.
-fn explain(weights: &Weights, spread: &Spread, threshold: f64) -> Vec<Cause> {
+/// each time, until nothing is over the threshold. `total` is by how much the logarithm of the exact cost
+/// differs.
+fn explain(weights: &Weights, spread: &Spread, total: f64, threshold: f64) -> Explained {
     let (tree, sets) = (weights.tree, weights.sets);
+    let mut alike = 0.0;
     let (mut before, mut after) = (weights.before.clone(), weights.after.clone());
+    let sum = |selfs: &[f64]| selfs.iter().sum::<f64>();
+    let whole = [sum(&before), sum(&after)];
     let mut causes: Vec<Cause> = Vec::new();
     while causes.len() < MOST_CAUSES {
         let both: Vec<f64> = before.iter().zip(&after).map(|(a, b)| a + b).collect();
         let pooled = Pooled::of(tree, sets, weights.strata, &both);
-        let sums = sums_of(weights, &pooled, &before, &after);
+        let mut sums = sums_of(weights, &pooled, &before, &after);
         if sums.before.min(sums.after) < FEWEST {
             break;
         }
+        // What causes explain of the whole is no change of it any more.
+        sums.total = total - alike + (sums.after / whole[1]).ln() - (sums.before / whole[0]).ln();
         let mut changes = weights.changes(&pooled, &sums, spread);
         for cause in &causes {
             changes[cause.set].z = 0.0;
         }
-        // A set and its complement are the same change; the smaller one is the better name.
-        let strength = |n: &usize| {
-            let z = changes[*n].z.abs();
-            if pooled.share[*n] <= 0.5 {
-                z
-            } else {
-                z * 0.999
-            }
-        };
-        let Some(best) =
-            (0..sets.len()).max_by(|a, b| strength(a).total_cmp(&strength(b)).then(b.cmp(a)))
-        else {
+        let Some(set) = strongest(weights, &pooled, &changes, f64::abs) else {
             break;
         };
-        if changes[best].z.abs() < threshold {
+        let of_all = sums.total / spread.total.sqrt();
+        if of_all.abs() >= threshold.max(changes[set].z.abs()) {
+            // No set tells it better than that everything changed alike.
+            alike += sums.total;
+            continue;
+        }
+        if changes[set].z.abs() < threshold {
             break;
         }
-        let nearly = NEARLY * strength(&best);
-        let set = (0..sets.len())
-            .filter(|n| {
-                let z = changes[*n].z;
-                z.abs() >= threshold.max(nearly) && (z > 0.0) == (changes[best].z > 0.0)
-            })
-            .filter(|n| *n == best || sets[best].contains(&sets[*n], tree))
-            .min_by(|a, b| pooled.share[*a].total_cmp(&pooled.share[*b]).then(a.cmp(b)))
-            .unwrap_or(best);
-        let odds = odds(weights, set, &before, &after, changes[set].within);
-        let left: f64 = sets[set]
-            .ranges(tree)
-            .map(|(from, to)| after[from..to].iter().sum::<f64>())
-            .sum();
-        let gone = left < 1.0;
-        causes.push(Cause {
-            set,
-            change: changes[set],
-            odds,
-            gone,
-        });
-        if gone {
+        let cause = cause(weights, set, &changes, &before, &after);
+        if cause.gone {
             for (from, to) in sets[set].ranges(tree) {
                 before[from..to].fill(0.0);
                 after[from..to].fill(0.0);
             }
         } else {
-            divide(tree, &sets[set], &mut after, odds);
+            divide(tree, &sets[set], &mut after, cause.odds);
         }
+        causes.push(cause);
         refit(weights, &mut causes, &before, &mut after);
     }
-    causes
+    Explained { causes, alike }
+}
+
+/// The set that changed most: the smallest one inside it that did nearly as much is the better name.
+fn strongest(
+    weights: &Weights,
+    pooled: &Pooled,
+    changes: &[Change],
+    size: impl Fn(f64) -> f64,
+) -> Option<usize> {
+    let sets = weights.sets;
+    // A set and its complement are the same change; the smaller one is the better name.
+    let strength = |n: usize| {
+        let size = size(changes[n].z);
+        if pooled.share[n] <= 0.5 {
+            size
+        } else {
+            size * 0.999
+        }
+    };
+    let best = (0..sets.len())
+        .filter(|n| strength(*n) > 0.0)
+        .max_by(|a, b| strength(*a).total_cmp(&strength(*b)).then(b.cmp(a)))?;
+    (0..sets.len())
+        .filter(|n| size(changes[*n].z) >= NEARLY * strength(best))
+        .filter(|n| (changes[*n].z > 0.0) == (changes[best].z > 0.0))
+        .filter(|n| *n == best || sets[best].contains(&sets[*n], weights.tree))
+        .min_by(|a, b| pooled.share[*a].total_cmp(&pooled.share[*b]).then(a.cmp(b)))
+}
+
+fn cause(
+    weights: &Weights,
+    set: usize,
+    changes: &[Change],
+    before: &[f64],
+    after: &[f64],
+) -> Cause {
+    let change = changes[set];
+    let left: f64 = weights.sets[set]
+        .ranges(weights.tree)
+        .map(|(from, to)| after[from..to].iter().sum::<f64>())
+        .sum();
+    Cause {
+        set,
+        change,
+        odds: odds(weights, set, before, after, change),
+        gone: left < 1.0,
+    }
 }
 
 /// The within and mix parts of every set, straight from the nodes.
@@ -243,6 +307,7 @@ fn sums_of(weights: &Weights, pooled: &Pooled, before: &[f64], after: &[f64]) ->
         after: after.iter().sum(),
         mix: weights.mix(pooled, &kinds),
         within,
+        total: 0.0,
     }
 }
 
@@ -263,15 +328,19 @@ fn refit(weights: &Weights, causes: &mut [Cause], before: &[f64], after: &mut [f
         for cause in causes.iter_mut().filter(|cause| !cause.gone) {
             let set = &weights.sets[cause.set];
             divide(weights.tree, set, after, 1.0 / cause.odds);
-            cause.odds = odds(weights, cause.set, before, after, cause.change.within);
+            cause.odds = odds(weights, cause.set, before, after, cause.change);
             divide(weights.tree, set, after, cause.odds);
         }
     }
 }
 
 /// By what factor a set grew against everything else: the odds ratio of Mantel and Haenszel over the kinds, or
-/// over all together where the mix carries the change.
-fn odds(weights: &Weights, set: usize, before: &[f64], after: &[f64], within: bool) -> f64 {
+/// over all together where the mix carries the change. Of what the whole tells, shares tell nothing.
+fn odds(weights: &Weights, set: usize, before: &[f64], after: &[f64], change: Change) -> f64 {
+    if change.by == Evidence::Total {
+        return change.factor;
+    }
+    let within = change.by == Evidence::Within;
     let kinds = if within { weights.strata.count } else { 1 };
     let kind_of = |node: usize| {
         if within {

@@ -164,7 +164,7 @@ fn prefix_marks(selfs: &[f64]) -> Vec<u128> {
     marks.push(sum);
     for (node, samples) in selfs.iter().enumerate() {
         if *samples > 0.0 {
-            let mut random = crate::random::Random::new(node as u64);
+            let mut random = crate::random::Random::of(0, node);
             let (high, low) = (random.next(), random.next());
             sum = sum.wrapping_add(u128::from(high) << 64 | u128::from(low));
         }

@@ -35,7 +35,7 @@ pub struct Function {
 pub struct Column {
     /// Which side it belongs to.
     pub side: Side,
-    /// Which run, numbered through both sides.
+    /// Which run, or which deploy of several profiles, numbered through both sides.
     pub run: usize,
     /// How many samples are in it.
     pub samples: f64,
@@ -80,6 +80,8 @@ pub const NO_FUNCTION: u32 = u32::MAX;
 /// A run and the value of it that is compared.
 pub(crate) struct Run<'p> {
     pub(crate) side: Side,
+    /// Those of one deploy have one number; the sides have none in common.
+    pub(crate) number: usize,
     pub(crate) profile: &'p Profile,
     pub(crate) value: usize,
 }
@@ -106,6 +108,18 @@ impl Run<'_> {
     }
 }
 
+/// How many samples a profile has of its default value, as far as it tells.
+pub fn samples_of(profile: &Profile) -> f64 {
+    let value = profile.default_value;
+    let run = Run {
+        side: Side::Before,
+        number: 0,
+        profile,
+        value,
+    };
+    profile.total(value) as f64 / run.worth()
+}
+
 /// Whether a value counts samples.
 pub(crate) fn is_count(value: &ValueType) -> bool {
     matches!(
@@ -119,7 +133,7 @@ pub(crate) fn align(runs: &[Run]) -> Tree {
     let mut grown = Grown::default();
     let mut columns = Vec::new();
     let mut cells: Vec<Vec<Cell>> = Vec::new();
-    for (number, run) in runs.iter().enumerate() {
+    for run in runs {
         let nodes = grown.add(run);
         let profile = run.profile;
         let worth = run.worth();
@@ -130,7 +144,7 @@ pub(crate) fn align(runs: &[Run]) -> Tree {
             let slice = profile.slices.0.get(n).filter(|_| is_sliced);
             columns.push(Column {
                 side: run.side,
-                run: number,
+                run: run.number,
                 samples: 0.0,
                 cpu_ns: slice.map_or(profile.meta.cpu_ns, |slice| slice.cpu_ns),
                 wall_ns: slice.map_or(profile.meta.wall_ns, |slice| slice.wall_ns),

@@ -142,8 +142,22 @@ pub(crate) struct Change {
     pub(crate) delta: f64,
     /// The standard error of that.
     pub(crate) error: f64,
-    /// Whether the part within kinds carries most of it.
-    pub(crate) within: bool,
+    /// What tells most of it.
+    pub(crate) by: Evidence,
+    /// By what factor the set changed.
+    pub(crate) factor: f64,
+}
+
+/// The parts that a change is told by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Evidence {
+    /// Shares inside kinds of requests.
+    #[default]
+    Within,
+    /// The mix of kinds.
+    Mix,
+    /// The exact cost of the whole.
+    Total,
 }
 
 impl<'t> Weights<'t> {
@@ -317,6 +331,7 @@ impl<'t> Weights<'t> {
                 })
                 .collect(),
             mix: kinds_effect * v + 2.0 * between.mix,
+            total: f64::INFINITY,
         }
     }
 
@@ -327,6 +342,26 @@ impl<'t> Weights<'t> {
             .collect()
     }
 
+    /// By what share a set grew, as its parts tell together, each counted by how precise it is; and how
+    /// precise that is, as one over the variance.
+    pub(crate) fn combined(
+        &self,
+        pooled: &Pooled,
+        sums: &Sums,
+        spread: &Spread,
+        n: usize,
+    ) -> (f64, f64) {
+        let v = 1.0 / sums.before + 1.0 / sums.after;
+        let (within, mix, share) = (pooled.within[n], pooled.mix[n], pooled.share[n]);
+        // A growth by the share x moves the parts by x times these, and the whole by x times the set's share.
+        let weight = within / spread.within[n] + mix / spread.mix + share * share / spread.total;
+        let mut x = sums.within[n] * v / spread.within[n] + sums.total * share / spread.total;
+        if mix > 1e-12 {
+            x += sums.mix[n] * v / spread.mix;
+        }
+        (x / weight, weight)
+    }
+
     pub(crate) fn change(&self, pooled: &Pooled, sums: &Sums, spread: &Spread, n: usize) -> Change {
         if pooled.share[n] * pooled.samples < FEWEST {
             return Change::default();
@@ -334,26 +369,25 @@ impl<'t> Weights<'t> {
         let Sums { before, after, .. } = *sums;
         let v = 1.0 / before + 1.0 / after;
         let total = before + after;
-        let (within, mix) = (pooled.within[n], pooled.mix[n]);
-        let weight_within = within / spread.within[n];
-        let weight_mix = mix / spread.mix;
-        let weight = weight_within + weight_mix;
-        let mut x = sums.within[n] * v * weight_within / within;
-        if mix > 1e-12 {
-            x += sums.mix[n] * v * weight_mix / mix;
-        }
-        x /= weight;
+        let (x, weight) = self.combined(pooled, sums, spread, n);
         let variance = pooled.variance(n);
         let delta = x * variance;
         let effect = variance / (weight * v);
         let p1 = (pooled.share[n] - delta * after / total).clamp(0.0, 1.0);
         let p2 = (pooled.share[n] + delta * before / total).clamp(0.0, 1.0);
         let z = signed_root(before * p1, before, after * p2, after) / effect.sqrt();
+        let weight_within = pooled.within[n] / spread.within[n];
+        let weight_total = pooled.share[n].powi(2) / spread.total;
         Change {
             z,
             delta,
             error: (effect * variance * v).sqrt(),
-            within: weight_within >= 0.5 * weight,
+            by: match () {
+                () if weight_total >= 0.5 * weight => Evidence::Total,
+                () if weight_within >= 0.5 * (weight - weight_total) => Evidence::Within,
+                () => Evidence::Mix,
+            },
+            factor: (1.0 + x).clamp(1e-6, 1e6),
         }
     }
 
@@ -470,6 +504,8 @@ pub(crate) struct Sums {
     pub(crate) after: f64,
     pub(crate) within: Vec<f64>,
     pub(crate) mix: Vec<f64>,
+    /// By how much the logarithm of the exact cost differs; 0 where it is not known.
+    pub(crate) total: f64,
 }
 
 /// How much the parts of a change vary by chance.
@@ -478,6 +514,8 @@ pub(crate) struct Spread {
     pub(crate) within: Vec<f64>,
     /// The same of the part by the mix, for all sets.
     pub(crate) mix: f64,
+    /// The variance of the logarithm of the exact cost; infinite where it is not known.
+    pub(crate) total: f64,
 }
 
 fn mean_of(blocks: &[Vec<f64>]) -> Vec<f64> {

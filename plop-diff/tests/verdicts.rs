@@ -1,7 +1,9 @@
 //! Comparisons whose answer is known: what fails, what does not, and what is named.
 
 use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
-use plop_diff::{Comparison, Kind, Method, Options, Reason, Verdict, calibrate, compare};
+use plop_diff::{
+    Comparison, Kind, Method, Mode, Options, Reason, Verdict, calibrate, compare, compare_deploys,
+};
 use proptest::prelude::*;
 
 /// A function that calls others, each path with its weight: `main;handle;parse`.
@@ -345,6 +347,98 @@ fn what_differs_from_run_to_run_is_no_finding() {
         (Method::Runs, Verdict::Ok)
     );
     assert_eq!(named(&comparison), []);
+}
+
+/// Eight runs of a fixed amount of work, whose exact costs differ by a percent from run to run.
+fn replicates(weights: &[(&str, f64)], seed: u64) -> Vec<Profile> {
+    let whole = weights.iter().map(|(_, weight)| weight).sum::<f64>() / 102.0;
+    (0..8)
+        .map(|n| {
+            let mut profile = run(weights, (3_000.0 * whole) as usize, 60, seed + n);
+            let jitter = [0.3, -1.1, 0.9, -0.4, 1.2, -0.8, 0.1, -0.2][n as usize] / 100.0;
+            profile.meta.cpu_ns = Some((30e9 * whole * (1.0 + jitter)) as i64);
+            profile.meta.work = vec![("requests".into(), 1_000)];
+            profile
+        })
+        .collect()
+}
+
+fn compared_runs(before: &[Profile], after: &[Profile]) -> Comparison {
+    let [before, after] = [before, after].map(|side| side.iter().collect::<Vec<_>>());
+    compare(&before, &after, &Options::default()).expect("they compare")
+}
+
+/// Samples alone do not show two points more in so few of them; the exact cost of the runs does, and samples
+/// tell where.
+#[test]
+fn the_exact_cost_of_runs_helps_to_find_the_cause() {
+    let slower = changed(|path| if path.ends_with("parse") { 1.17 } else { 1.0 });
+    let before = replicates(SERVICE, 400);
+    let comparison = compared_runs(&before, &replicates(&slower, 500));
+    assert_eq!(
+        (comparison.method, comparison.mode, comparison.verdict),
+        (Method::Runs, Mode::Work, Verdict::Regressed)
+    );
+    assert!(comparison.total_regressed());
+    assert_eq!(named(&comparison), [("parse", true)]);
+    assert!(comparison.likely.is_none(), "it is known");
+    let again = compared_runs(&before, &replicates(SERVICE, 600));
+    assert_eq!((again.verdict, named(&again)), (Verdict::Ok, vec![]));
+}
+
+/// No share changes where everything is slower by as much, and all the same it is found.
+#[test]
+fn what_is_uniformly_slower_is_found_by_the_exact_cost() {
+    let before = replicates(SERVICE, 700);
+    let mut after = replicates(SERVICE, 800);
+    for run in &mut after {
+        run.meta.cpu_ns = run.meta.cpu_ns.map(|ns| ns * 105 / 100);
+    }
+    let comparison = compared_runs(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert_eq!(named(&comparison), []);
+    let alike = comparison.total.as_ref().and_then(|total| total.alike);
+    let alike = alike.expect("everything changed alike");
+    assert!((alike - 0.05).abs() < 0.02, "{alike}");
+}
+
+/// Where a function makes up so much of the whole that all others shrink beside it, the whole is told by the
+/// others.
+#[test]
+fn a_large_growth_is_told_against_what_did_not_change() {
+    let before = run(SERVICE, 60_000, 60, 31);
+    let slower = changed(|path| if path.ends_with("parse") { 6.0 } else { 1.0 });
+    let comparison = compared(&before, &run(&slower, 60_000, 60, 32));
+    assert_eq!(comparison.mode, Mode::Bulk);
+    let total = comparison.total.as_ref().expect("the whole is told");
+    // 60 more than 102.
+    assert!(
+        (total.change() - 60.0 / 102.0).abs() < 0.02,
+        "{}",
+        total.change()
+    );
+    assert_eq!(named(&comparison), [("parse", true)]);
+}
+
+/// Two hosts of each deploy see the same deploy: what differs between deploys is the noise, however alike
+/// hosts are.
+#[test]
+fn profiles_of_one_deploy_are_one_run() {
+    let uneven = |deploy: u64| {
+        let factor = [0.7, 1.4, 0.85, 1.25, 1.0, 1.1][deploy as usize % 6];
+        let weights = changed(|path| if path.ends_with("read") { factor } else { 1.0 });
+        [0, 1].map(|host| run(&weights, 40_000, 60, 900 + 2 * deploy + host))
+    };
+    let deploys: Vec<[Profile; 2]> = (0..6).map(uneven).collect();
+    let new = uneven(1);
+    let before: Vec<Vec<&Profile>> = deploys.iter().map(|runs| runs.iter().collect()).collect();
+    let after = vec![new.iter().collect::<Vec<_>>()];
+    let comparison = compare_deploys(&before, &after, &Options::default()).unwrap();
+    assert_eq!(
+        (comparison.sides[0].runs, comparison.sides[0].profiles),
+        (6, 12)
+    );
+    assert_eq!(comparison.verdict, Verdict::Ok);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `plop diff`: whether the new build is slower, and where.
 
+mod baseline;
 mod json;
 mod terminal;
 
@@ -10,7 +11,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use plop_core::{Profile, one_run};
-use plop_diff::{Comparison, Mode, Options, Verdict, compare};
+use plop_diff::{Comparison, Mode, Options, Verdict, Warning, compare_deploys};
+
+use self::baseline::{Deploy, Named};
 
 use crate::args::Settings;
 use crate::input::InputArgs;
@@ -40,6 +43,13 @@ pub(crate) struct Args {
     /// What is judged, where a side has several files: replicates of one build, or earlier deploys before it
     #[arg(long, value_name = "FILE", num_args = 1..)]
     vs: Vec<PathBuf>,
+    /// Compare with the last good deploys of the service in this folder, by what the profiles say of commit,
+    /// time, service and machine
+    #[arg(long, value_name = "FOLDER", conflicts_with = "vs")]
+    baseline: Option<PathBuf>,
+    /// How many deploys --baseline takes
+    #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "baseline", value_parser = clap::value_parser!(u16).range(1..=200))]
+    last: u16,
     /// What is compared
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeArg,
@@ -79,6 +89,8 @@ enum ModeArg {
     Time,
     /// Shares of each side's whole
     Share,
+    /// Shares, and how much the whole grew if most functions did not change
+    Bulk,
 }
 
 impl From<ModeArg> for Mode {
@@ -88,6 +100,7 @@ impl From<ModeArg> for Mode {
             ModeArg::Work => Mode::Work,
             ModeArg::Time => Mode::Time,
             ModeArg::Share => Mode::Share,
+            ModeArg::Bulk => Mode::Bulk,
         }
     }
 }
@@ -114,35 +127,17 @@ fn effect(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
-    let mut input = args.input;
-    let first = input.files()?;
-    let split = match args.vs.is_empty() {
-        true => {
-            ensure!(
-                first.len() == 2,
-                "expected two files, before and after, found {} (several on a side: BEFORE… --vs AFTER…)",
-                first.len()
-            );
-            1
+    let Sides {
+        before,
+        after,
+        left_out,
+    } = sides(&args, settings)?;
+    if before.is_empty() {
+        for said in &left_out {
+            eprintln!("plop: {said}");
         }
-        false => first.len(),
-    };
-    input.files = first.into_iter().chain(args.vs).collect();
-    let (before, after) = input.files.split_at(split);
-    for file in after {
-        ensure!(
-            !before.iter().any(|other| is_same(file, other)),
-            "{} is on both sides: there is nothing to compare",
-            file.display()
-        );
-    }
-    let inputs = input.read_all(settings)?;
-    let mut runs: Vec<(String, Profile)> = Vec::new();
-    for input in inputs {
-        report::print_notes(&input.name, &input.loaded.notes, settings);
-        let run = one_run(input.loaded.profiles)
-            .with_context(|| format!("cannot add up the profiles of {}", input.name))?;
-        runs.push((input.name, run));
+        eprintln!("plop: no verdict: there is no earlier deploy to compare with");
+        return Ok(ExitCode::from(outcome::NO_VERDICT));
     }
     let options = Options {
         alpha: args.alpha,
@@ -157,24 +152,20 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         },
         ..Options::default()
     };
-    let (before, after) = runs.split_at(split);
-    let profiles = |side: &[(String, Profile)]| -> Vec<Profile> {
-        side.iter().map(|run| run.1.clone()).collect()
-    };
-    let name = |side: &[(String, Profile)]| match side {
-        [(name, _)] => name.clone(),
-        [(name, _), others @ ..] => format!("{name} and {} more", others.len()),
-        [] => String::new(),
-    };
-    let (before_runs, after_runs) = (profiles(before), profiles(after));
-    let mut comparison = compare(&refs(&before_runs), &refs(&after_runs), &options)
-        .with_context(|| format!("cannot compare {} with {}", name(before), name(after)))?;
+    let mut comparison = compare_deploys(&profiles(&before), &profiles(&after), &options)
+        .with_context(|| format!("cannot compare {} with {}", name(&before), name(&after)))?;
     let same_commit = comparison.sides[0].name == comparison.sides[1].name;
-    for (side, runs) in comparison.sides.iter_mut().zip([before, after]) {
+    for (side, deploys) in comparison.sides.iter_mut().zip([&before, &after]) {
         if side.name.is_empty() || same_commit {
-            side.name = name(runs);
+            side.name = name(deploys);
         }
     }
+    let left_out = left_out.into_iter().map(|text| Warning {
+        code: "left-out",
+        text,
+        forbids: false,
+    });
+    comparison.warnings.extend(left_out);
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", json::document(&comparison))?;
@@ -185,8 +176,109 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     Ok(exit_code(&comparison))
 }
 
-fn refs(profiles: &[Profile]) -> Vec<&Profile> {
-    profiles.iter().collect()
+/// Both sides, read. There is nothing before where a folder has no earlier deploy.
+struct Sides {
+    before: Vec<Deploy>,
+    after: Vec<Deploy>,
+    /// Which files of a folder are in neither, and why.
+    left_out: Vec<String>,
+}
+
+fn sides(args: &Args, settings: &Settings) -> Result<Sides> {
+    let input = &args.input;
+    let mut files = input.files()?;
+    if let Some(folder) = &args.baseline {
+        let after = read(input, &files, settings)?;
+        let found = baseline::find(folder, &after, usize::from(args.last), input, settings)?;
+        let after = Deploy {
+            name: String::new(),
+            runs: after,
+        };
+        // Of a single deploy the runs tell how much runs differ; of several, the deploys.
+        let [before, after] = match &found.deploys[..] {
+            [_] => {
+                [found.deploys, vec![after]].map(|side| side.into_iter().flat_map(each).collect())
+            }
+            _ => [found.deploys, vec![after]],
+        };
+        return Ok(Sides {
+            before,
+            after,
+            left_out: found.left_out,
+        });
+    }
+    let split = match args.vs.is_empty() {
+        true => {
+            ensure!(
+                files.len() == 2,
+                "expected two files, before and after, found {} (several on a side: BEFORE… --vs AFTER…)",
+                files.len()
+            );
+            1
+        }
+        false => files.len(),
+    };
+    files.extend(args.vs.iter().cloned());
+    let (before, after) = files.split_at(split);
+    for file in after {
+        ensure!(
+            !before.iter().any(|other| is_same(file, other)),
+            "{} is on both sides: there is nothing to compare",
+            file.display()
+        );
+    }
+    let mut before = read(input, &files, settings)?;
+    let after = before.split_off(split);
+    let [before, after] = [before, after].map(|runs| {
+        let name = String::new();
+        each(Deploy { name, runs })
+    });
+    Ok(Sides {
+        before,
+        after,
+        left_out: Vec::new(),
+    })
+}
+
+/// Each run for itself.
+fn each(deploy: Deploy) -> Vec<Deploy> {
+    let alone = |run: Named| Deploy {
+        name: deploy.name.clone(),
+        runs: vec![run],
+    };
+    deploy.runs.into_iter().map(alone).collect()
+}
+
+/// Reads runs, and tells what had to be noted of them.
+fn read(input: &InputArgs, files: &[PathBuf], settings: &Settings) -> Result<Vec<Named>> {
+    (input.read_these(files, settings)?.into_iter())
+        .map(|input| {
+            let input = input?;
+            report::print_notes(&input.name, &input.loaded.notes, settings);
+            let run = one_run(input.loaded.profiles)
+                .with_context(|| format!("cannot add up the profiles of {}", input.name))?;
+            Ok((input.name, run))
+        })
+        .collect()
+}
+
+fn profiles(side: &[Deploy]) -> Vec<Vec<&Profile>> {
+    side.iter()
+        .map(|deploy| deploy.runs.iter().map(|(_, run)| run).collect())
+        .collect()
+}
+
+/// What a side is called by its files, or its deploys.
+fn name(side: &[Deploy]) -> String {
+    let mut names = side.iter().flat_map(|deploy| match &deploy.name[..] {
+        "" => deploy.runs.iter().map(|(file, _)| file.as_str()).collect(),
+        commit => vec![commit],
+    });
+    let first = names.next().unwrap_or_default();
+    match names.count() {
+        0 => first.to_owned(),
+        more => format!("{first} and {more} more"),
+    }
 }
 
 fn is_same(one: &PathBuf, other: &PathBuf) -> bool {

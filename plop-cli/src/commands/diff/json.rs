@@ -26,6 +26,7 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             "before": total.before,
             "after": total.after,
             "rel": round(total.change(), 6),
+            "alike": total.alike.map(|share| round(share, 6)),
             "ci": total.tested.map(|test| test.interval.map(|factor| round(factor - 1.0, 6))),
             "p": total.tested.map(|test| test.p),
         })),

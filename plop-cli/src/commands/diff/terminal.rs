@@ -67,9 +67,11 @@ pub(super) fn print(
     let arrow = style.sign("→", "->");
     let [before, after] = &comparison.sides;
     let side = |side: &plop_diff::Summary| {
-        let profiles = match side.runs {
-            1 => String::new(),
-            runs => format!("{runs} profiles, "),
+        let profiles = match (side.runs, side.profiles) {
+            (1, 1) => String::new(),
+            (runs, profiles) if runs == profiles => format!("{runs} profiles, "),
+            (1, profiles) => format!("{profiles} profiles of one deploy, "),
+            (runs, profiles) => format!("{runs} deploys in {profiles} profiles, "),
         };
         format!(
             "{} ({profiles}{} samples)",
@@ -86,6 +88,16 @@ pub(super) fn print(
     }
     writeln!(out, "{}", verdict(comparison, style))?;
     writeln!(out, "{}", style.paint(QUIET, &trust(comparison)))?;
+    if let Some(alike) = comparison.total.as_ref().and_then(|total| total.alike) {
+        let change = percent_change(alike);
+        let text = format!("everything alike: {change}; no part of the program tells it better");
+        writeln!(out, "{}", style.paint(BOLD, &text))?;
+    }
+    if let Some(likely) = &comparison.likely {
+        let text = "the whole grew, and no cause can be told from chance; most likely it is";
+        writeln!(out, "\n{text}")?;
+        print_finding(out, comparison, likely, style)?;
+    }
     if !comparison.findings.is_empty() {
         writeln!(out)?;
     }
@@ -109,6 +121,12 @@ fn verdict(comparison: &Comparison, style: &Style) -> String {
             amount(total.before, &total.unit),
             amount(total.after, &total.unit),
         );
+        if total.unit == "bulk" {
+            return format!(
+                "  the whole {change}, if most functions did not change",
+                change = percent_change(total.change())
+            );
+        }
         let what = match total.unit.strip_prefix("ns/") {
             Some(work) => format!("CPU per {}", work.strip_suffix('s').unwrap_or(work)),
             None => "CPU used".to_owned(),
@@ -137,6 +155,7 @@ fn verdict(comparison: &Comparison, style: &Style) -> String {
         total.unwrap_or_default(),
         match comparison.mode {
             Mode::Share => "shares of the whole",
+            Mode::Bulk => "shares, against what did not change",
             Mode::Time => "CPU time per elapsed time",
             Mode::Work | Mode::Auto => "CPU time per unit of work",
         }

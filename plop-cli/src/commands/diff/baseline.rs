@@ -1,0 +1,255 @@
+//! The last good deploys of a service, out of a folder that holds a profile of every deploy.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use plop_core::{Attribute, Attributes, LabelValue, Profile, one_run};
+
+use super::is_same;
+use crate::args::Settings;
+use crate::input::InputArgs;
+
+/// Fewer samples are no baseline.
+const FEWEST_SAMPLES: f64 = 500.0;
+/// Which share of its ticks a good run may have lost.
+const LOST: f64 = 0.05;
+/// So many names are told of files that are left out.
+const NAMED: usize = 3;
+
+/// A run, with its name for people.
+pub(super) type Named = (String, Profile);
+
+/// One commit's runs: those of several hosts, or several of one.
+pub(super) struct Deploy {
+    /// The commit, or the file where it names none.
+    pub(super) name: String,
+    pub(super) runs: Vec<Named>,
+}
+
+/// What was found in a folder.
+pub(super) struct Baseline {
+    /// Earlier deploys, the oldest first; none if there is nothing to compare with.
+    pub(super) deploys: Vec<Deploy>,
+    /// What was left out and why, for people.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Finds the last `count` deploys before the one that `after` is of.
+///
+/// # Errors
+/// When the folder cannot be read, when what is judged is of several commits or services, and when the
+/// folder holds several services and it is not known which is judged.
+pub(super) fn find(
+    folder: &Path,
+    after: &[Named],
+    count: usize,
+    input: &InputArgs,
+    settings: &Settings,
+) -> Result<Baseline> {
+    let judged = Judged::of(after)?;
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    ensure!(
+        !files.is_empty(),
+        "{}: there is no profile in it",
+        folder.display()
+    );
+    files.sort();
+    files.retain(|file| !(after.iter()).any(|(name, _)| is_same(file, &PathBuf::from(name))));
+    let mut left_out: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    let mut services: Vec<String> = Vec::new();
+    let mut good: Vec<Named> = Vec::new();
+    for (file, read) in files.iter().zip(input.read_these(&files, settings)?) {
+        let name = file.display().to_string();
+        let run = match read.and_then(|read| Ok(one_run(read.loaded.profiles)?)) {
+            Ok(run) => run,
+            Err(_) => {
+                left_out.entry("cannot be read").or_default().push(name);
+                continue;
+            }
+        };
+        if let Some(service) = label(&run, "service")
+            && !services.contains(&service)
+        {
+            services.push(service);
+        }
+        match judged.objection(&run) {
+            Some(why) => left_out.entry(why).or_default().push(name),
+            None => good.push((name, run)),
+        }
+    }
+    if judged.service.is_none() && services.len() > 1 {
+        bail!(
+            "{} holds profiles of {}, and what is judged does not say which of them it is of (record it with \
+             --label service=NAME, or name a folder of one service)",
+            folder.display(),
+            services.join(", ")
+        );
+    }
+    Ok(Baseline {
+        deploys: latest(good, count),
+        left_out: left_out.into_iter().map(told).collect(),
+    })
+}
+
+/// Every file in a folder and those below it, hidden ones aside.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let cannot = || format!("cannot read {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // Links to folders are not followed: they may go round in circles.
+        let kind = entry.file_type().with_context(cannot)?;
+        if kind.is_dir() {
+            collect(&entry.path(), files)?;
+        } else if entry.path().is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// What is known of the side that is judged.
+struct Judged {
+    service: Option<String>,
+    commit: Option<String>,
+    start_ns: Option<i64>,
+    surroundings: Surroundings,
+}
+
+/// What has to be alike for two runs to be comparable.
+#[derive(PartialEq)]
+struct Surroundings {
+    runtime: String,
+    host: Vec<Option<String>>,
+    clock: String,
+    period: Option<(i64, String)>,
+}
+
+impl Surroundings {
+    fn of(run: &Profile) -> Surroundings {
+        let meta = &run.meta;
+        Surroundings {
+            runtime: meta.runtime.clone(),
+            host: ["machine", "cpus"].map(|key| word(&meta.host, key)).into(),
+            clock: meta.clock.clone(),
+            period: (meta.period.as_ref()).map(|period| (period.every, period.of.unit.clone())),
+        }
+    }
+}
+
+impl Judged {
+    fn of(after: &[Named]) -> Result<Judged> {
+        let one = |what: &str, of: &dyn Fn(&Profile) -> Option<String>| -> Result<Option<String>> {
+            let mut all: Vec<Option<String>> = after.iter().map(|(_, run)| of(run)).collect();
+            all.dedup();
+            ensure!(
+                all.len() <= 1,
+                "the files to judge are not of one {what}: {}",
+                (all.iter().flatten())
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            );
+            Ok(all.pop().flatten())
+        };
+        let (_, first) = after.first().context("no file to judge is named")?;
+        Ok(Judged {
+            service: one("service", &|run| label(run, "service"))?,
+            commit: one("commit", &commit)?,
+            start_ns: after.iter().filter_map(|(_, run)| run.meta.start_ns).min(),
+            surroundings: Surroundings::of(first),
+        })
+    }
+
+    /// Why a run is no baseline.
+    fn objection(&self, run: &Profile) -> Option<&'static str> {
+        let service = label(run, "service");
+        if self.service.is_some() && service.is_some() && service != self.service {
+            return Some("are of another service");
+        }
+        if self.commit.is_some() && commit(run) == self.commit {
+            return Some("are of the commit that is judged");
+        }
+        if let (Some(judged), Some(start)) = (self.start_ns, run.meta.start_ns)
+            && start >= judged
+        {
+            return Some("are later than what is judged");
+        }
+        if Surroundings::of(run) != self.surroundings {
+            return Some("have another interpreter, kind of machine, clock or period");
+        }
+        let ticks = run.meta.ticks;
+        let is_lossy = ticks.is_some_and(|ticks| {
+            ticks.asked > 0 && (ticks.delivered as f64) < (1.0 - LOST) * ticks.asked as f64
+        });
+        if is_lossy {
+            return Some("lost ticks");
+        }
+        (plop_diff::samples_of(run) < FEWEST_SAMPLES).then_some("have fewer than 500 samples")
+    }
+}
+
+/// The last deploys, the oldest first.
+fn latest(runs: Vec<Named>, count: usize) -> Vec<Deploy> {
+    let mut deploys: Vec<(Option<i64>, Deploy)> = Vec::new();
+    for (file, run) in runs {
+        let start = run.meta.start_ns;
+        let name = commit(&run).unwrap_or_else(|| file.clone());
+        match deploys.iter_mut().find(|(_, deploy)| deploy.name == name) {
+            Some((last, deploy)) => {
+                *last = (*last).max(start);
+                deploy.runs.push((file, run));
+            }
+            None => deploys.push((
+                start,
+                Deploy {
+                    name,
+                    runs: vec![(file, run)],
+                },
+            )),
+        }
+    }
+    // Those of one time, or of none, in the order of their names.
+    deploys.sort_by_key(|(start, _)| *start);
+    let first = deploys.len().saturating_sub(count);
+    deploys.drain(first..).map(|(_, deploy)| deploy).collect()
+}
+
+/// A sentence on files that were left out.
+fn told((why, files): (&'static str, Vec<String>)) -> String {
+    let names = files[..files.len().min(NAMED)].join(", ");
+    let more = match files.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("left out, since they {why}: {names}{more}")
+}
+
+/// The commit that a run says it is of: its label, or what was checked out.
+fn commit(run: &Profile) -> Option<String> {
+    label(run, "commit").or_else(|| word(&run.meta.build, "commit"))
+}
+
+/// The value of a label that the samples of a run have.
+fn label(run: &Profile, key: &str) -> Option<String> {
+    let labels = run.samples.iter().next()?.labels?;
+    let (_, value) = (run.label_sets.get(labels).iter())
+        .find(|(name, _)| run.strings.get(*name) == key.as_bytes())?;
+    match value {
+        LabelValue::Text(text) => Some(run.strings.text(*text).into_owned()),
+        LabelValue::Number(number, _) => Some(number.to_string()),
+    }
+}
+
+fn word(attributes: &Attributes, key: &str) -> Option<String> {
+    let (_, value) = attributes.iter().find(|(name, _)| name == key)?;
+    match value {
+        Attribute::Text(text) => Some(text.clone()),
+        Attribute::Number(number) => Some(number.to_string()),
+        Attribute::Json(_) => None,
+    }
+}

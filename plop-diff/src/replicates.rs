@@ -1,0 +1,254 @@
+//! Several runs on both sides: which run was on which side is dealt out at random, and everything is measured
+//! anew each time, so that nothing need be assumed of how runs differ.
+//!
+//! The exact cost of each run counts as well where it is known. A set of stacks that grows moves the whole by
+//! its share, and a whole that was counted is far more precise than any set of samples: so it says little of
+//! where, and much of whether.
+
+use rayon::prelude::*;
+
+use crate::random::Random;
+use crate::runs::{Learnt, Runs};
+use crate::scan::Rules;
+use crate::sets::Kind;
+use crate::tree::Side;
+use crate::weigh::{Spread, Sums, Weights};
+
+/// How many degrees of freedom the trend counts for beside a set's own runs.
+const PRIOR_DF: f64 = 30.0;
+/// No set varies less than this part of the trend.
+const LEAST: f64 = 0.9;
+/// So many ways of dealing there are at least, for each chance in `alpha`.
+const ENOUGH: f64 = 2.0;
+
+/// The runs of both sides, as far as dealing them does not change it.
+pub(crate) struct Replicates<'w> {
+    weights: &'w Weights<'w>,
+    /// Run by run, the within part of each set, a sample; those before first.
+    within: Vec<f32>,
+    /// Run by run, the share of each kind.
+    kinds: Vec<f64>,
+    /// The logarithm of each run's cost, where that was counted.
+    logs: Option<Vec<f64>>,
+    before: usize,
+    after: usize,
+    /// The variance of each set that slices explain.
+    sampled: Vec<f64>,
+    mix_sampled: f64,
+    /// Of each set, how a relative difference of functions between runs shows in its variance.
+    shows: Vec<f64>,
+    /// The sets that tell how much functions differ.
+    witnesses: Vec<usize>,
+    /// The sums of squares about the mean of all runs, of which those between sides are a part.
+    squares: Vec<f64>,
+}
+
+/// How the sides differ and how much of that is chance, for one way of dealing the runs.
+pub(crate) struct Dealt {
+    pub(crate) sums: Sums,
+    pub(crate) spread: Spread,
+}
+
+impl<'w> Replicates<'w> {
+    /// None where there are too few ways of dealing the runs for the error rate that is wanted.
+    pub(crate) fn of(
+        weights: &'w Weights<'w>,
+        runs: &Runs,
+        learnt: &Learnt,
+        logs: Option<&[Vec<f64>; 2]>,
+        alpha: f64,
+    ) -> Option<Replicates<'w>> {
+        let [before, after] = [Side::Before, Side::After].map(|side| runs.count(side) as usize);
+        if ways(before + after, after) < ENOUGH / alpha {
+            return None;
+        }
+        let sets = weights.sets.len();
+        let parts = runs.parts(weights);
+        let within: Vec<f32> = (parts.iter())
+            .flat_map(|part| part.within.iter().map(|part| *part as f32))
+            .collect();
+        let count = parts.len() as f64;
+        let squares = (0..sets)
+            .map(|n| {
+                let of_set = || (0..parts.len()).map(|run| f64::from(within[run * sets + n]));
+                let mean = of_set().sum::<f64>() / count;
+                of_set().map(|part| (part - mean).powi(2)).sum()
+            })
+            .collect();
+        let pooled = &weights.pooled;
+        Some(Replicates {
+            weights,
+            within,
+            kinds: parts.into_iter().flat_map(|part| part.kinds).collect(),
+            logs: logs.map(|logs| logs.concat()),
+            before,
+            after,
+            sampled: learnt.sampled.clone(),
+            mix_sampled: learnt.mix_sampled,
+            shows: (pooled.within.iter().zip(&weights.herfindahl))
+                .map(|(within, herfindahl)| within * within * herfindahl)
+                .collect(),
+            witnesses: (0..sets)
+                .filter(|n| weights.sets[*n].kind == Kind::Own)
+                .filter(|n| pooled.share[*n] * pooled.samples > 30.0)
+                .collect(),
+            squares,
+        })
+    }
+
+    /// The sides as they are.
+    pub(crate) fn as_recorded(&self) -> Dealt {
+        let runs: Vec<usize> = (self.before..self.before + self.after).collect();
+        self.dealt(&runs)
+    }
+
+    /// These runs being the side after.
+    fn dealt(&self, after: &[usize]) -> Dealt {
+        let weights = self.weights;
+        let (sets, kinds) = (weights.sets.len(), weights.strata.count);
+        let (k, m) = (self.before as f64, self.after as f64);
+        let (df, per) = (k + m - 2.0, 1.0 / k + 1.0 / m);
+        let is_after = |run: usize| after.contains(&run);
+        // The mean after less the mean before; over all runs the within parts need not add up to nothing,
+        // since runs are of different lengths.
+        let mut change = vec![0.0f32; sets];
+        for run in 0..self.before + self.after {
+            let share = if is_after(run) { 1.0 / m } else { -1.0 / k } as f32;
+            let row = &self.within[run * sets..(run + 1) * sets];
+            (change.iter_mut().zip(row)).for_each(|(sum, part)| *sum += share * part);
+        }
+        let change: Vec<f64> = change.into_iter().map(f64::from).collect();
+        let own: Vec<f64> = (self.squares.iter().zip(&change))
+            .map(|(squares, change)| (squares - change * change / per).max(0.0) / df)
+            .collect();
+        let of_functions = self.of_functions(&own);
+        let within = (0..sets)
+            .map(|n| {
+                let trend = self.sampled[n] + of_functions * self.shows[n];
+                let variance = (PRIOR_DF * trend + df * own[n]) / (PRIOR_DF + df);
+                variance.max(LEAST * trend) * per / weights.pooled.within[n]
+            })
+            .collect();
+        let (mut moved, mut mix) = (vec![0.0; kinds], 0.0);
+        for (kind, moved) in moved.iter_mut().enumerate() {
+            let of_runs = |run: usize| self.kinds[run * kinds + kind];
+            let (squares, difference) = self.two_means(of_runs, &is_after);
+            *moved = difference;
+            mix += squares / df / weights.pooled.kinds[kind].max(1e-9);
+        }
+        let mix = match kinds {
+            1 => self.mix_sampled,
+            _ => (mix / (kinds as f64 - 1.0)).max(0.5 * self.mix_sampled),
+        };
+        let (total, of_total) = match &self.logs {
+            Some(logs) => {
+                let (squares, difference) = self.two_means(|run| logs[run], &is_after);
+                (difference, (squares / df * per).max(1e-12))
+            }
+            None => (0.0, f64::INFINITY),
+        };
+        let (before, after) = (
+            weights.side_samples(Side::Before),
+            weights.side_samples(Side::After),
+        );
+        // Sums over the side after tell the difference of the sides' shares so.
+        let v = 1.0 / before + 1.0 / after;
+        let moved: Vec<f64> = moved.iter().map(|difference| difference / v).collect();
+        Dealt {
+            sums: Sums {
+                before,
+                after,
+                within: change.iter().map(|change| change / v).collect(),
+                mix: weights.mix(&weights.pooled, &moved),
+                total,
+            },
+            spread: Spread {
+                within,
+                mix: mix * per,
+                total: of_total,
+            },
+        }
+    }
+
+    /// The squares about each side's mean, and the difference of the means.
+    fn two_means(
+        &self,
+        of: impl Fn(usize) -> f64,
+        is_after: &impl Fn(usize) -> bool,
+    ) -> (f64, f64) {
+        let runs = 0..self.before + self.after;
+        let mean = |side: bool| {
+            let values = runs.clone().filter(|run| is_after(*run) == side).map(&of);
+            let count = if side { self.after } else { self.before };
+            values.sum::<f64>() / count as f64
+        };
+        let means = [mean(false), mean(true)];
+        let squares = runs
+            .clone()
+            .map(|run| (of(run) - means[usize::from(is_after(run))]).powi(2))
+            .sum();
+        (squares, means[1] - means[0])
+    }
+
+    /// The relative variance of a function's cost between runs, beyond what slices explain: least squares,
+    /// each set weighed by how precise it is.
+    fn of_functions(&self, own: &[f64]) -> f64 {
+        let mut variance = 0.0;
+        for _ in 0..2 {
+            let (mut over, mut under) = (0.0, 0.0);
+            for n in self.witnesses.iter().copied() {
+                let shows = self.shows[n];
+                let weight = (self.sampled[n] + variance * shows).powi(-2);
+                over += weight * (own[n] - self.sampled[n]) * shows;
+                under += weight * shows * shows;
+            }
+            variance = (over / under.max(f64::MIN_POSITIVE)).max(0.0);
+        }
+        variance
+    }
+
+    /// The largest growth that deals reach in all but a share of alpha.
+    pub(crate) fn threshold(&self, rules: &Rules) -> f64 {
+        let largest: Vec<f64> = (0..rules.permutations.max(1))
+            .into_par_iter()
+            .map(|n| {
+                let mut random = Random::of(rules.seed, n);
+                let mut runs: Vec<usize> = (0..self.before + self.after).collect();
+                random.shuffle(&mut runs);
+                self.largest_growth(&runs[self.before..])
+            })
+            .collect();
+        rules.quantile(largest)
+    }
+
+    fn largest_growth(&self, after: &[usize]) -> f64 {
+        let weights = self.weights;
+        let Dealt { sums, spread } = self.dealt(after);
+        let mut largest = 0.0f64;
+        for n in 0..weights.sets.len() {
+            // Most are nowhere near, which shows without logarithms.
+            let (x, weight) = weights.combined(&weights.pooled, &sums, &spread, n);
+            if x * weight.sqrt() > 0.8 * largest {
+                largest = largest.max(weights.change(&weights.pooled, &sums, &spread, n).z);
+            }
+        }
+        largest
+    }
+}
+
+/// How many ways there are to choose so many of so many.
+fn ways(of: usize, choose: usize) -> f64 {
+    (0..choose).fold(1.0, |ways, n| ways * (of - n) as f64 / (n + 1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ways;
+
+    #[test]
+    fn ways_of_dealing_are_counted() {
+        assert_eq!(ways(16, 8).round(), 12_870.0);
+        assert_eq!(ways(9, 1).round(), 9.0);
+        assert_eq!(ways(10, 5).round(), 252.0);
+    }
+}

@@ -1,0 +1,173 @@
+//! The whole of each side: what it cost by exact counters, or by shares if most functions did not change.
+
+use plop_core::Profile;
+
+use crate::compare::Options;
+use crate::comparison::{Mode, Total, TotalTest, Warning};
+use crate::scan::Scan;
+use crate::sets::{Kind, prefix_sums};
+use crate::stats::{t_upper_quantile, t_upper_tail};
+use crate::tree::Side;
+use crate::weigh::Weights;
+
+/// Which part of the error rate is spent on the whole, where it is tested.
+pub(crate) const TOTAL_SHARE: f64 = 0.5;
+
+/// The whole.
+pub(crate) struct Whole {
+    pub(crate) total: Total,
+    /// What it is a cost of, if the program counts that.
+    pub(crate) counter: Option<String>,
+    /// The logarithms of the costs of the runs of each side.
+    pub(crate) logs: [Vec<f64>; 2],
+}
+
+/// The mode that is meant, and the whole by exact counters.
+pub(crate) fn normalized(
+    before: &[Vec<&Profile>],
+    after: &[Vec<&Profile>],
+    options: &Options,
+    said: &mut Vec<Warning>,
+) -> (Mode, Option<Whole>) {
+    let mut all = before.iter().chain(after).flatten();
+    let counter = all.next().and_then(|first| {
+        let names = first.meta.work.iter().map(|(name, _)| name);
+        let all = || before.iter().chain(after).flatten();
+        let mut common = names.filter(|name| all().all(|profile| work_of(profile, name) > 0.0));
+        common.next()
+    });
+    let cpu = |profile: &Profile| profile.meta.cpu_ns.map(|ns| ns as f64);
+    let by_work = || {
+        let name = counter?;
+        let per = |profile: &Profile| Some(work_of(profile, name));
+        let mut whole = whole([before, after], &cpu, &per, Some(options.alpha))?;
+        whole.total.unit = format!("ns/{name}");
+        whole.counter = Some(name.clone());
+        Some(whole)
+    };
+    let by_time = |tested: bool| {
+        let wall = |profile: &Profile| {
+            let wall = profile.meta.wall_ns.or(profile.meta.duration_ns)?;
+            Some(wall as f64)
+        };
+        let alpha = tested.then_some(options.alpha);
+        let mut whole = whole([before, after], &cpu, &wall, alpha)?;
+        whole.total.unit = "CPU".to_owned();
+        Some(whole)
+    };
+    match options.mode {
+        Mode::Share => (Mode::Share, by_time(false)),
+        Mode::Time => (Mode::Time, by_time(true)),
+        Mode::Bulk => (Mode::Bulk, None),
+        Mode::Work | Mode::Auto => match by_work() {
+            Some(whole) => (Mode::Work, Some(whole)),
+            None if options.mode == Mode::Auto => (Mode::Share, by_time(false)),
+            None => {
+                said.push(Warning {
+                    code: "no-work",
+                    text: "the sides count no work in common, so shares are compared".into(),
+                    forbids: false,
+                });
+                (Mode::Share, by_time(false))
+            }
+        },
+    }
+}
+
+/// How much of a counter a run has.
+fn work_of(profile: &Profile, name: &str) -> f64 {
+    let amounts = profile.meta.work.iter().filter(|(other, _)| other == name);
+    amounts.map(|(_, amount)| *amount as f64).sum()
+}
+
+/// What both sides cost, and a t test of it where there are several runs and it is asked for.
+fn whole(
+    sides: [&[Vec<&Profile>]; 2],
+    cost: &dyn Fn(&Profile) -> Option<f64>,
+    per: &dyn Fn(&Profile) -> Option<f64>,
+    alpha: Option<f64>,
+) -> Option<Whole> {
+    let mut all = [0.0; 2];
+    let mut logs: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    for (side, deploys) in sides.into_iter().enumerate() {
+        let (mut costs, mut units) = (0.0, 0.0);
+        for profiles in deploys {
+            let sum = |of: &dyn Fn(&Profile) -> Option<f64>| -> Option<f64> {
+                profiles.iter().map(|profile| of(profile)).sum()
+            };
+            let (cost, per) = (sum(cost)?, sum(per)?);
+            if cost <= 0.0 || per <= 0.0 {
+                return None;
+            }
+            costs += cost;
+            units += per;
+            logs[side].push((cost / per).ln());
+        }
+        all[side] = costs / units;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let means = [mean(&logs[0]), mean(&logs[1])];
+    let squares: f64 = (logs.iter().zip(means))
+        .flat_map(|(values, mean)| values.iter().map(move |value| (value - mean).powi(2)))
+        .sum();
+    let df = (logs[0].len() + logs[1].len()) as f64 - 2.0;
+    let tested = alpha.filter(|_| df >= 1.0).map(|alpha| {
+        let counts = 1.0 / logs[0].len() as f64 + 1.0 / logs[1].len() as f64;
+        let error = (squares / df * counts).sqrt().max(1e-12);
+        let change = means[1] - means[0];
+        let limit = TOTAL_SHARE * alpha;
+        let margin = t_upper_quantile(0.5 * limit, df) * error;
+        TotalTest {
+            interval: [(change - margin).exp(), (change + margin).exp()],
+            p: t_upper_tail(change / error, df),
+            limit,
+        }
+    });
+    Some(Whole {
+        total: Total {
+            unit: String::new(),
+            before: all[0],
+            after: all[1],
+            tested,
+            alike: None,
+        },
+        counter: None,
+        logs,
+    })
+}
+
+/// The whole as shares alone tell it, if most functions did not change: their shares shrank by what it grew
+/// (the median of ratios of Anders and Huber 2010, weighed by how precise each ratio is).
+pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
+    let own = (weights.sets.iter().enumerate()).filter(|(_, set)| set.kind == Kind::Own);
+    let sums = [&weights.before, &weights.after].map(|selfs| prefix_sums(selfs));
+    let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
+    let mut ratios: Vec<(f64, f64)> = own
+        .map(|(n, set)| {
+            let [before, after] = [0, 1].map(|side| set.sum(weights.tree, &sums[side]) + 0.5);
+            let ratio = (after / samples[1]).ln() - (before / samples[0]).ln();
+            (
+                ratio,
+                1.0 / (scan.effects[n] * (1.0 / before + 1.0 / after)),
+            )
+        })
+        .collect();
+    ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = 0.5 * ratios.iter().map(|(_, weight)| weight).sum::<f64>();
+    let mut sum = 0.0;
+    let (middle, _) = ratios.into_iter().find(|(_, weight)| {
+        sum += weight;
+        sum >= half
+    })?;
+    Some(Whole {
+        total: Total {
+            unit: "bulk".to_owned(),
+            before: 1.0,
+            after: (-middle).exp(),
+            tested: None,
+            alike: None,
+        },
+        counter: None,
+        logs: [Vec::new(), Vec::new()],
+    })
+}
