@@ -245,6 +245,18 @@ fn a_service_is_calibrated_by_a_folder_of_runs() {
     assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
     let document: Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!(document["noise"]["measured"], true);
+    // It was learnt on other machines than the one that is judged.
+    let elsewhere = written.replace("\"host\":\"\"", "\"host\":\"64\"");
+    fs::write(place.0.path().join("elsewhere.json"), elsewhere).unwrap();
+    for (name, commit) in [("a.plop", "a"), ("b.plop", "b")] {
+        Filed { commit, ..FILED }.put(&place, name);
+    }
+    let told = place.diff("--calibration elsewhere.json a.plop b.plop");
+    assert!(
+        (told.stdout).contains("the calibration is of another kind of machine: 64, not 2"),
+        "{}",
+        told.stdout
+    );
     for (text, said) in [
         ("{}", "not what plop calibrate writes"),
         ("x", "cannot read other.json"),

@@ -5,6 +5,8 @@ use plop_core::{Error, Profile, Result};
 use rayon::prelude::*;
 
 use crate::compare::{Options, compare, each, prepared};
+use crate::comparison::Comparison;
+use crate::environment::Surroundings;
 use crate::noise::Prior;
 use crate::runs::Runs;
 use crate::sets::Kind;
@@ -32,6 +34,11 @@ pub struct Calibration {
     pub alarms: usize,
     /// Between which bounds the rate of false alarms lies, with 95 % confidence, if pairs did not share runs.
     pub alarm_rate: [f64; 2],
+    /// The growth of a function of 5 % that one run a side shows four times in five, with this calibration and
+    /// without, in shares of the whole.
+    pub detectable: [f64; 2],
+    /// Where the runs were recorded; what they differ in is empty.
+    pub surroundings: Surroundings,
 }
 
 impl Calibration {
@@ -77,21 +84,26 @@ pub fn calibrate(runs: &[&Profile], options: &Options) -> Result<Calibration> {
         .max(1);
     let df = runs.len() as f64 - 1.0;
     let error = |count: f64| (2.0 / (df * count)).sqrt().max(LEAST_ERROR);
-    let mut design: Vec<f64> = (prepared.sets.iter().zip(&effects))
+    let design: Vec<f64> = (prepared.sets.iter().zip(&effects))
         .filter(|(set, _)| set.kind == Kind::Own)
         .map(|(_, effect)| *effect)
         .collect();
-    design.sort_by(f64::total_cmp);
     let mut calibration = Calibration {
         runs: runs.len(),
         functions,
         functions_error: error(own as f64),
         mix: mix.max(1e-7),
         mix_error: error((prepared.strata.count as f64 - 1.0).max(1.0)),
-        design_effect: design.get(design.len() / 2).copied().unwrap_or(1.0),
+        design_effect: if design.is_empty() {
+            1.0
+        } else {
+            median(design)
+        },
         pairs: 0,
         alarms: 0,
         alarm_rate: [0.0, 1.0],
+        detectable: [0.0, 0.0],
+        surroundings: common(runs),
     };
     let mut pairs: Vec<(usize, usize)> = (0..runs.len())
         .flat_map(|a| (a + 1..runs.len()).map(move |b| (a, b)))
@@ -104,15 +116,51 @@ pub fn calibrate(runs: &[&Profile], options: &Options) -> Result<Calibration> {
         permutations: 299,
         ..options.clone()
     };
-    let alarms: Vec<bool> = pairs
+    let found: Vec<(bool, f64)> = pairs
         .par_iter()
         .map(|(a, b)| {
             let comparison = compare(&[runs[*a]], &[runs[*b]], &told)?;
-            Ok(comparison.findings.iter().any(|finding| finding.grew()))
+            let grew = comparison.findings.iter().any(|finding| finding.grew());
+            Ok((grew, detectable(&comparison)))
         })
         .collect::<Result<_>>()?;
-    calibration.pairs = alarms.len();
-    calibration.alarms = alarms.iter().filter(|alarm| **alarm).count();
+    let untold = compare(&[runs[0]], &[runs[runs.len() - 1]], options)?;
+    calibration.detectable = [
+        median(found.iter().map(|(_, detectable)| *detectable).collect()),
+        detectable(&untold),
+    ];
+    calibration.pairs = found.len();
+    calibration.alarms = found.iter().filter(|(alarm, _)| *alarm).count();
     calibration.alarm_rate = share_interval(calibration.alarms, calibration.pairs, 0.95);
     Ok(calibration)
+}
+
+/// What is the same for all runs.
+fn common(runs: &[&Profile]) -> Surroundings {
+    let of: Vec<Surroundings> = runs.iter().map(|run| Surroundings::of(run)).collect();
+    let same = |word: &dyn Fn(&Surroundings) -> &String| {
+        let mut words = of.iter().map(word);
+        let first = words.next().cloned().unwrap_or_default();
+        match words.all(|word| *word == first) {
+            true => first,
+            false => String::new(),
+        }
+    };
+    Surroundings {
+        runtime: same(&|of| &of.runtime),
+        host: same(&|of| &of.host),
+        clock: same(&|of| &of.clock),
+        period: same(&|of| &of.period),
+    }
+}
+
+fn detectable(comparison: &Comparison) -> f64 {
+    let power = &comparison.power;
+    let of_five = power.iter().find(|power| power.share == 0.05);
+    of_five.map_or(0.0, |power| power.detectable)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

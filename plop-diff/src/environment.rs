@@ -28,26 +28,17 @@ pub(crate) fn warnings(before: &[&Profile], after: &[&Profile], samples: [f64; 2
         }
     };
     differs("env-runtime", "the interpreter", &|profile| {
-        profile.meta.runtime.clone()
+        Surroundings::of(profile).runtime
     });
     differs("env-host", "the kind of machine", &|profile| {
-        ["machine", "cpus"]
-            .iter()
-            .filter_map(|key| word_of(&profile.meta.host, key))
-            .collect::<Vec<_>>()
-            .join(" with processors: ")
+        Surroundings::of(profile).host
     });
     differs("env-clock", "the clock", &|profile| {
-        profile.meta.clock.clone()
+        Surroundings::of(profile).clock
     });
-    differs(
-        "env-period",
-        "the sampling period",
-        &|profile| match &profile.meta.period {
-            Some(period) => format!("{} {}", period.every, period.of.unit),
-            None => String::new(),
-        },
-    );
+    differs("env-period", "the sampling period", &|profile| {
+        Surroundings::of(profile).period
+    });
     let lost = |side: &[&Profile]| {
         let ticks = side.iter().filter_map(|profile| profile.meta.ticks);
         let (asked, delivered) = ticks.fold((0, 0), |sum, ticks| {
@@ -94,6 +85,38 @@ pub(crate) fn warnings(before: &[&Profile], after: &[&Profile], samples: [f64; 2
         }
     }
     warnings
+}
+
+/// What has to be alike for runs to be comparable; a text that is empty is not known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Surroundings {
+    /// The interpreter: `CPython 3.13.0`.
+    pub runtime: String,
+    /// The kind of machine: `x86_64 with processors: 2`.
+    pub host: String,
+    /// Which clock drove the sampler.
+    pub clock: String,
+    /// The distance between two samples.
+    pub period: String,
+}
+
+impl Surroundings {
+    /// What a profile says of them.
+    pub fn of(profile: &Profile) -> Surroundings {
+        let meta = &profile.meta;
+        let host: Vec<String> = (["machine", "cpus"].iter())
+            .filter_map(|key| word_of(&meta.host, key))
+            .collect();
+        let period = meta.period.as_ref();
+        Surroundings {
+            runtime: meta.runtime.clone(),
+            host: host.join(" with processors: "),
+            clock: meta.clock.clone(),
+            period: period.map_or(String::new(), |period| {
+                format!("{} {}", period.every, period.of.unit)
+            }),
+        }
+    }
 }
 
 /// The distinct words of a side, in order.

@@ -56,6 +56,7 @@ pub use comparison::{
     Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, TotalTest, Verdict,
     Warning,
 };
+pub use environment::Surroundings;
 pub use noise::Prior;
 pub use sets::{Kind, Set};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use plop_core::{Profile, one_run};
-use plop_diff::{Calibration, Options, calibrate};
+use plop_diff::{Calibration, Options, Prior, Surroundings, calibrate};
 use serde_json::{Value, json};
 
 use crate::args::Settings;
@@ -105,6 +105,12 @@ fn document(calibration: &Calibration) -> Value {
         "pairs": calibration.pairs,
         "alarms": calibration.alarms,
         "alarm_rate": calibration.alarm_rate,
+        "detectable": calibration.detectable[0],
+        "detectable_without": calibration.detectable[1],
+        "runtime": calibration.surroundings.runtime,
+        "host": calibration.surroundings.host,
+        "clock": calibration.surroundings.clock,
+        "period": calibration.surroundings.period,
     })
 }
 
@@ -135,6 +141,13 @@ fn print(out: &mut impl Write, calibration: &Calibration) -> Result<()> {
         percent(low),
         percent(high)
     )?;
+    let [with, without] = calibration
+        .detectable
+        .map(|share| format!("{:.2} pt", 100.0 * share));
+    writeln!(
+        out,
+        "detectable         {with} of a function of 5 % by one run a side; {without} without this"
+    )?;
     let advice = match calibration.alarms as f64 > 0.03 * calibration.pairs as f64 + 1.0 {
         true => {
             "these runs differ more than they should for one build: compare several runs a side"
@@ -145,8 +158,8 @@ fn print(out: &mut impl Write, calibration: &Calibration) -> Result<()> {
     Ok(())
 }
 
-/// Reads what `plop calibrate -o` wrote.
-pub(crate) fn read(file: &Path) -> Result<plop_diff::Prior> {
+/// Reads what `plop calibrate -o` wrote: what it learnt, and where.
+pub(crate) fn read(file: &Path) -> Result<(Prior, Surroundings)> {
     let cannot = || format!("cannot read {}", file.display());
     let text = std::fs::read_to_string(file).with_context(cannot)?;
     let document: Value = serde_json::from_str(&text).with_context(cannot)?;
@@ -159,11 +172,19 @@ pub(crate) fn read(file: &Path) -> Result<plop_diff::Prior> {
             .filter(|number| *number > 0.0 && number.is_finite())
             .with_context(|| format!("{}: `{key}` is no positive number", file.display()))
     };
-    Ok(plop_diff::Prior {
+    let prior = Prior {
         functions: number("functions")?,
         functions_sd: number("functions_error")?,
         mix: number("mix")?,
         mix_sd: number("mix_error")?,
         measured: true,
-    })
+    };
+    let word = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+    let surroundings = Surroundings {
+        runtime: word("runtime"),
+        host: word("host"),
+        clock: word("clock"),
+        period: word("period"),
+    };
+    Ok((prior, surroundings))
 }

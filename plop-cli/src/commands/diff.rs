@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use plop_core::{Profile, one_run};
-use plop_diff::{Comparison, Mode, Options, Verdict, Warning, compare_deploys};
+use plop_diff::{Comparison, Mode, Options, Surroundings, Verdict, Warning, compare_deploys};
 
 use self::baseline::{Deploy, Named};
 
@@ -139,6 +139,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         eprintln!("plop: no verdict: there is no earlier deploy to compare with");
         return Ok(ExitCode::from(outcome::NO_VERDICT));
     }
+    let (prior, learnt_in) = match &args.calibration {
+        Some(file) => super::calibrate::read(file)?,
+        None => Default::default(),
+    };
     let options = Options {
         alpha: args.alpha,
         min_effect: args.min_effect,
@@ -146,10 +150,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         value: args.value,
         allow_environment: args.allow_env_change,
         design_effect: args.design_effect,
-        prior: match &args.calibration {
-            Some(file) => super::calibrate::read(file)?,
-            None => plop_diff::Prior::default(),
-        },
+        prior,
         ..Options::default()
     };
     let mut comparison = compare_deploys(&profiles(&before), &profiles(&after), &options)
@@ -166,6 +167,11 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         forbids: false,
     });
     comparison.warnings.extend(left_out);
+    let judged_in = after.iter().flat_map(|deploy| &deploy.runs).next();
+    if let Some((_, run)) = judged_in {
+        let elsewhere = differences(&learnt_in, &Surroundings::of(run));
+        comparison.warnings.extend(elsewhere);
+    }
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", json::document(&comparison))?;
@@ -174,6 +180,24 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         terminal::print(&mut out, &comparison, args.tree, &style)?;
     }
     Ok(exit_code(&comparison))
+}
+
+/// How a calibration was learnt elsewhere than what is judged.
+fn differences(learnt: &Surroundings, judged: &Surroundings) -> Vec<Warning> {
+    [
+        ("interpreter", &learnt.runtime, &judged.runtime),
+        ("kind of machine", &learnt.host, &judged.host),
+        ("clock", &learnt.clock, &judged.clock),
+        ("sampling period", &learnt.period, &judged.period),
+    ]
+    .into_iter()
+    .filter(|(_, learnt, judged)| !learnt.is_empty() && !judged.is_empty() && learnt != judged)
+    .map(|(what, learnt, judged)| Warning {
+        code: "calibration",
+        text: format!("the calibration is of another {what}: {learnt}, not {judged}"),
+        forbids: false,
+    })
+    .collect()
 }
 
 /// Both sides, read. There is nothing before where a folder has no earlier deploy.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use plop_core::{Attribute, Attributes, LabelValue, Profile, one_run};
+use plop_core::{Attribute, LabelValue, Profile, one_run};
+use plop_diff::Surroundings;
 
 use super::is_same;
 use crate::args::Settings;
@@ -120,27 +121,6 @@ struct Judged {
     surroundings: Surroundings,
 }
 
-/// What has to be alike for two runs to be comparable.
-#[derive(PartialEq)]
-struct Surroundings {
-    runtime: String,
-    host: Vec<Option<String>>,
-    clock: String,
-    period: Option<(i64, String)>,
-}
-
-impl Surroundings {
-    fn of(run: &Profile) -> Surroundings {
-        let meta = &run.meta;
-        Surroundings {
-            runtime: meta.runtime.clone(),
-            host: ["machine", "cpus"].map(|key| word(&meta.host, key)).into(),
-            clock: meta.clock.clone(),
-            period: (meta.period.as_ref()).map(|period| (period.every, period.of.unit.clone())),
-        }
-    }
-}
-
 impl Judged {
     fn of(after: &[Named]) -> Result<Judged> {
         let one = |what: &str, of: &dyn Fn(&Profile) -> Option<String>| -> Result<Option<String>> {
@@ -231,7 +211,14 @@ fn told((why, files): (&'static str, Vec<String>)) -> String {
 
 /// The commit that a run says it is of: its label, or what was checked out.
 fn commit(run: &Profile) -> Option<String> {
-    label(run, "commit").or_else(|| word(&run.meta.build, "commit"))
+    let checked_out = || {
+        let (_, commit) = run.meta.build.iter().find(|(key, _)| key == "commit")?;
+        match commit {
+            Attribute::Text(commit) => Some(commit.clone()),
+            _ => None,
+        }
+    };
+    label(run, "commit").or_else(checked_out)
 }
 
 /// The value of a label that the samples of a run have.
@@ -242,14 +229,5 @@ fn label(run: &Profile, key: &str) -> Option<String> {
     match value {
         LabelValue::Text(text) => Some(run.strings.text(*text).into_owned()),
         LabelValue::Number(number, _) => Some(number.to_string()),
-    }
-}
-
-fn word(attributes: &Attributes, key: &str) -> Option<String> {
-    let (_, value) = attributes.iter().find(|(name, _)| name == key)?;
-    match value {
-        Attribute::Text(text) => Some(text.clone()),
-        Attribute::Number(number) => Some(number.to_string()),
-        Attribute::Json(_) => None,
     }
 }
