@@ -6,6 +6,7 @@ use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
 use crate::environment::{warnings, word_of};
+use crate::groups::By;
 use crate::noise::Prior;
 use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
@@ -35,6 +36,8 @@ pub struct Options {
     pub design_effect: Option<f64>,
     /// What is believed of the differences between runs.
     pub prior: Prior,
+    /// What tells kinds of requests apart.
+    pub by: By,
     /// What the sides are called, in place of their commits.
     pub names: [Option<String>; 2],
 }
@@ -50,6 +53,7 @@ impl Default for Options {
             allow_environment: false,
             design_effect: None,
             prior: Prior::default(),
+            by: By::default(),
             names: [None, None],
         }
     }
@@ -215,7 +219,9 @@ pub(crate) fn prepared(
     options: &Options,
 ) -> Result<Prepared> {
     let runs = chosen(before, after, options)?;
-    let tree = align(&runs);
+    let profiles: Vec<&Profile> = runs.iter().map(|run| run.profile).collect();
+    let by = options.by.of(&profiles);
+    let tree = align(&runs, &by);
     for (side, profiles, which) in [
         ("before", before, Side::Before),
         ("after", after, Side::After),

@@ -35,6 +35,7 @@ mod calibrate;
 mod compare;
 mod comparison;
 mod environment;
+mod groups;
 pub mod names;
 mod noise;
 mod power;
@@ -57,6 +58,7 @@ pub use comparison::{
     Warning,
 };
 pub use environment::Surroundings;
+pub use groups::By;
 pub use noise::Prior;
 pub use sets::{Kind, Set};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

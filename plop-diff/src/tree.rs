@@ -2,8 +2,9 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use plop_core::{Profile, StackId, ValueType};
+use plop_core::{Profile, Sample, StackId, ValueType};
 
+use crate::groups::{By, Groups};
 use crate::names::{Canonical, canonical, root_of};
 
 /// Which side of a comparison.
@@ -129,13 +130,17 @@ pub(crate) fn is_count(value: &ValueType) -> bool {
 }
 
 /// Puts runs onto one tree. Runs of the side before come first.
-pub(crate) fn align(runs: &[Run]) -> Tree {
+pub(crate) fn align(runs: &[Run], by: &By) -> Tree {
     let mut grown = Grown::default();
     let mut columns = Vec::new();
     let mut cells: Vec<Vec<Cell>> = Vec::new();
     for run in runs {
-        let nodes = grown.add(run);
         let profile = run.profile;
+        let mut grafted = grown.graft(run);
+        let groups = Groups::of(profile, by, &mut |group| {
+            let name = group.name.clone();
+            grown.function(group, &name, "", 0, run.side)
+        });
         let worth = run.worth();
         let first = columns.len();
         let slices = profile.slices.len();
@@ -160,7 +165,7 @@ pub(crate) fn align(runs: &[Run]) -> Tree {
                     _ => 0,
                 };
             if samples > 0.0 {
-                let node = nodes[sample.stack.index()];
+                let node = grown.node(&mut grafted, run, &groups, &sample);
                 cells[column].push(Cell { node, samples });
             }
         }
@@ -197,9 +202,20 @@ struct Grown {
     children: HashMap<(u32, u32), u32, FixedState>,
 }
 
+/// Where a run's functions and stacks are on the tree.
+struct Grafted {
+    /// None of a frame that is part of its caller.
+    functions: Vec<Option<u32>>,
+    /// For each group that was met, the node of each stack, as far as it is there.
+    groups: HashMap<Option<u32>, Vec<u32>, FixedState>,
+}
+
+/// The node of a stack that is not on the tree yet.
+const NO_NODE: u32 = u32::MAX;
+
 impl Grown {
-    /// Adds the stacks of a run; the node of each of its stacks.
-    fn add(&mut self, run: &Run) -> Vec<u32> {
+    /// Knows the functions of a run.
+    fn graft(&mut self, run: &Run) -> Grafted {
         let profile = run.profile;
         if self.parents.is_empty() {
             self.parents.push(0);
@@ -209,7 +225,7 @@ impl Grown {
             .map(|(_, function)| profile.strings.text(function.file))
             .collect();
         let root = root_of(files.iter().map(AsRef::as_ref));
-        let known: Vec<Option<u32>> = (profile.functions.iter())
+        let functions = (profile.functions.iter())
             .map(|(_, function)| {
                 let name = profile.strings.text(function.name);
                 let file = profile.strings.text(function.file);
@@ -217,17 +233,42 @@ impl Grown {
                 Some(self.function(canonical, &name, &file, function.start_line, run.side))
             })
             .collect();
-        let mut nodes = vec![0u32; profile.stacks.len()];
-        for (stack, parent, frame) in profile.stacks.iter() {
-            let parent = nodes[parent.index()];
-            let function = known[profile.frames.get(frame).function.index()];
-            nodes[stack.index()] = match function {
-                None => parent,
-                Some(function) => self.child(parent, function),
-            };
+        Grafted {
+            functions,
+            groups: HashMap::default(),
         }
-        debug_assert_eq!(nodes[StackId::ROOT.index()], 0);
-        nodes
+    }
+
+    /// The node of a sample's stack, below that of its group.
+    fn node(&mut self, grafted: &mut Grafted, run: &Run, groups: &Groups, sample: &Sample) -> u32 {
+        let profile = run.profile;
+        let group = groups.get(sample);
+        let functions = &grafted.functions;
+        let nodes = grafted.groups.entry(group).or_insert_with(|| {
+            let mut nodes = vec![NO_NODE; profile.stacks.len()];
+            nodes[StackId::ROOT.index()] = match group {
+                Some(group) => self.child(0, group),
+                None => 0,
+            };
+            nodes
+        });
+        let mut missing = Vec::new();
+        let mut at = sample.stack;
+        while nodes[at.index()] == NO_NODE {
+            missing.push(at);
+            at = profile.stacks.parent(at);
+        }
+        let mut node = nodes[at.index()];
+        for stack in missing.into_iter().rev() {
+            let frame = profile.stacks.frame(stack);
+            let function =
+                frame.and_then(|frame| functions[profile.frames.get(frame).function.index()]);
+            if let Some(function) = function {
+                node = self.child(node, function);
+            }
+            nodes[stack.index()] = node;
+        }
+        node
     }
 
     fn function(&mut self, key: Canonical, name: &str, file: &str, line: i64, side: Side) -> u32 {

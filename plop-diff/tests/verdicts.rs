@@ -1,8 +1,9 @@
 //! Comparisons whose answer is known: what fails, what does not, and what is named.
 
-use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
+use plop_core::{Frame, LabelValue, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
 use plop_diff::{
-    Comparison, Kind, Method, Mode, Options, Reason, Verdict, calibrate, compare, compare_deploys,
+    By, Comparison, Kind, Method, Mode, Options, Reason, Verdict, calibrate, compare,
+    compare_deploys,
 };
 use proptest::prelude::*;
 
@@ -400,6 +401,80 @@ fn what_is_uniformly_slower_is_found_by_the_exact_cost() {
     let alike = comparison.total.as_ref().and_then(|total| total.alike);
     let alike = alike.expect("everything changed alike");
     assert!((alike - 0.05).abs() < 0.02, "{alike}");
+}
+
+/// Requests of two routes take the same ways through the program, and how many of each came differs. The label
+/// tells them apart, which the call tree cannot.
+#[test]
+fn labels_tell_kinds_of_requests_apart() {
+    const STEPS: [&str; 12] = [
+        "read", "parse", "check", "find", "sort", "join", "render", "escape", "pack", "sign",
+        "send", "log",
+    ];
+    // A run in which so many in a hundred requests are of the first route, and one step costs more.
+    let recorded = |first: usize, slower: f64, seed: u64| {
+        let weights: Vec<(String, f64)> = ["list", "calc"]
+            .iter()
+            .zip([first, 100 - first])
+            .flat_map(|(route, requests)| {
+                STEPS.iter().enumerate().map(move |(n, step)| {
+                    let dear = if (*route == "list") == (n % 2 == 0) {
+                        3.0
+                    } else {
+                        1.0
+                    };
+                    let slower = if *step == "check" { slower } else { 1.0 };
+                    (
+                        format!("{route};main;{step}"),
+                        dear * slower * requests as f64,
+                    )
+                })
+            })
+            .collect();
+        let weights: Vec<(&str, f64)> = (weights.iter())
+            .map(|(path, weight)| (path.as_str(), *weight))
+            .collect();
+        let with_routes = run(&weights, 60_000, 60, seed);
+        // The route becomes a label in place of a frame.
+        let mut profile = Profile::new(vec![ValueType::new("cpu", "samples")]);
+        profile.slices = with_routes.slices.clone();
+        let key = profile.strings.intern(b"route");
+        for sample in with_routes.samples.iter() {
+            let path: Vec<String> = (with_routes.stacks.frames(sample.stack))
+                .map(|frame| {
+                    let function = with_routes.frames.get(frame).function;
+                    let name = with_routes.functions.get(function).name;
+                    with_routes.strings.text(name).into_owned()
+                })
+                .collect();
+            let route = profile.strings.intern(path[2].as_bytes());
+            let labels = profile
+                .label_sets
+                .intern(vec![(key, LabelValue::Text(route))]);
+            let stack = stack(&mut profile, &format!("{};{}", path[1], path[0]));
+            profile.samples.push(Sample {
+                stack,
+                labels: Some(labels),
+                ..sample
+            });
+        }
+        profile.check().unwrap();
+        profile
+    };
+    let before = recorded(50, 1.0, 41);
+    let mixed = compared(&before, &recorded(58, 1.0, 42));
+    assert_eq!(mixed.kinds, 2);
+    // That there are more requests of one route is said as such.
+    let mut found = named(&mixed);
+    found.retain(|(name, _)| !name.starts_with("route "));
+    assert_eq!(found, [], "{:?}", named(&mixed));
+    let slower = compared(&before, &recorded(50, 1.5, 43));
+    assert_eq!(named(&slower), [("check", true)]);
+    let blind = Options {
+        by: By::Tree,
+        ..Options::default()
+    };
+    assert_eq!(compare(&[&before], &[&before], &blind).unwrap().kinds, 1);
 }
 
 /// Where a function makes up so much of the whole that all others shrink beside it, the whole is told by the

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use plop_core::{Profile, one_run};
-use plop_diff::{Comparison, Mode, Options, Surroundings, Verdict, Warning, compare_deploys};
+use plop_diff::{By, Comparison, Mode, Options, Surroundings, Verdict, Warning, compare_deploys};
 
 use self::baseline::{Deploy, Named};
 
@@ -53,6 +53,10 @@ pub(crate) struct Args {
     /// What is compared
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeArg,
+    /// What tells kinds of requests apart: a label of the samples, `thread` for the names of threads, `tree` for the
+    /// call tree alone; otherwise a usual label such as route, if all files have it
+    #[arg(long, value_name = "LABEL")]
+    by: Option<String>,
     /// The kind of value that is compared, such as cpu or wall; otherwise the files' default
     #[arg(long, value_name = "KIND")]
     value: Option<String>,
@@ -151,6 +155,12 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         allow_environment: args.allow_env_change,
         design_effect: args.design_effect,
         prior,
+        by: match args.by.as_deref() {
+            None => By::Usual,
+            Some("thread") => By::Thread,
+            Some("tree") => By::Tree,
+            Some(label) => By::Label(label.to_owned()),
+        },
         ..Options::default()
     };
     let mut comparison = compare_deploys(&profiles(&before), &profiles(&after), &options)
