@@ -485,9 +485,9 @@ mod tests {
         assert!(record.commit(index));
     }
 
-    /// The stacks, root first, with their counts.
+    /// The stacks, root first, with their counts in all slices.
     fn stacks(state: &State) -> Vec<(String, u64)> {
-        let mut stacks = Vec::new();
+        let mut stacks = std::collections::BTreeMap::new();
         for row in state.rows.as_slice() {
             let mut names = Vec::new();
             let mut at = row.node();
@@ -498,10 +498,9 @@ mod tests {
                 at = node.parent;
             }
             names.reverse();
-            stacks.push((names.join(";"), row.cpu));
+            *stacks.entry(names.join(";")).or_default() += row.cpu;
         }
-        stacks.sort();
-        stacks
+        stacks.into_iter().collect()
     }
 
     #[test]
