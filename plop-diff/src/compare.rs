@@ -14,7 +14,7 @@ use crate::sets::{Set, sets};
 use crate::strata::Strata;
 use crate::total::{self, TOTAL_SHARE, Whole};
 use crate::tree::{Run, Side, Tree, align, is_count};
-use crate::weigh::Weights;
+use crate::weigh::{Change, Weights};
 use crate::{power, sets::Kind};
 
 /// How to compare.
@@ -187,7 +187,11 @@ pub fn compare_deploys(
         power: power::power(&weights, &scan, options.min_effect, options.prior.measured),
         noise,
         warnings: said,
-        node_z: node_z(&tree, &weighed, &scan),
+        node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
+        node_intervals: of_nodes(&tree, &weighed, &scan, [0.0; 2], &|change| {
+            let margin = scan.threshold * change.error;
+            [change.delta - margin, change.delta + margin]
+        }),
         selfs,
         tree: Tree::default(),
     };
@@ -457,17 +461,23 @@ fn noise_of(weights: &Weights, scan: &Scan, options: &Options) -> Noise {
     }
 }
 
-/// For each node, the change of the set that is the stacks below it, or else of its function.
-fn node_z(tree: &Tree, sets: &[Set], scan: &Scan) -> Vec<f64> {
-    let mut z = vec![0.0f64; tree.len()];
+/// For each node, what there is to say of how the set changed that is the stacks below it.
+fn of_nodes<T: Copy>(
+    tree: &Tree,
+    sets: &[Set],
+    scan: &Scan,
+    otherwise: T,
+    what: &dyn Fn(&Change) -> T,
+) -> Vec<T> {
+    let mut of_nodes = vec![otherwise; tree.len()];
     for (set, change) in sets.iter().zip(&scan.changes) {
         if set.kind != Kind::Own
             && let [node] = set.nodes[..]
         {
-            z[node as usize] = change.z;
+            of_nodes[node as usize] = what(change);
         }
     }
-    z
+    of_nodes
 }
 
 fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Options) -> Verdict {

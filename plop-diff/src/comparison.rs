@@ -281,6 +281,9 @@ pub struct Comparison {
     /// For each node, how strongly what is below it changed, in standard deviations; 0 where that was not
     /// weighed.
     pub node_z: Vec<f64>,
+    /// For each node, between which bounds the change of its share of all samples lies, for all nodes at once; 0
+    /// and 0 where that was not weighed.
+    pub node_intervals: Vec<[f64; 2]>,
 }
 
 impl Comparison {

@@ -118,6 +118,14 @@ fn a_run_compared_with_itself_shows_nothing_at_all() {
         (Verdict::Ok, 0)
     );
     assert!(comparison.node_z.iter().all(|z| z.abs() < 1e-3));
+    let holds_nothing = |[low, high]: &[f64; 2]| *low <= 0.0 && 0.0 <= *high;
+    assert!(comparison.node_intervals.iter().all(holds_nothing));
+    assert!(
+        comparison
+            .node_intervals
+            .iter()
+            .any(|[low, high]| low < high)
+    );
 }
 
 #[test]
