@@ -18,6 +18,8 @@ use crate::weigh::{Spread, Sums, Weights};
 const PRIOR_DF: f64 = 30.0;
 /// No set varies less than this part of the trend.
 const LEAST: f64 = 0.9;
+/// Samples vary no less than this part of what independent ones do.
+const LEAST_OF_SAMPLES: f64 = 0.3;
 /// So many ways of dealing there are at least, for each chance in `alpha`.
 const ENOUGH: f64 = 2.0;
 
@@ -32,8 +34,8 @@ pub(crate) struct Replicates<'w> {
     logs: Option<Vec<f64>>,
     before: usize,
     after: usize,
-    /// The variance of each set that slices explain.
-    sampled: Vec<f64>,
+    /// The variance of each set if samples were independent.
+    independent: Vec<f64>,
     mix_sampled: f64,
     /// Of each set, how a relative difference of functions between runs shows in its variance.
     shows: Vec<f64>,
@@ -76,6 +78,7 @@ impl<'w> Replicates<'w> {
             })
             .collect();
         let pooled = &weights.pooled;
+        let per_run = pooled.samples / count;
         Some(Replicates {
             weights,
             within,
@@ -83,7 +86,11 @@ impl<'w> Replicates<'w> {
             logs: logs.map(|logs| logs.concat()),
             before,
             after,
-            sampled: learnt.sampled.clone(),
+            independent: pooled
+                .within
+                .iter()
+                .map(|within| within / per_run)
+                .collect(),
             mix_sampled: learnt.mix_sampled,
             shows: (pooled.within.iter().zip(&weights.herfindahl))
                 .map(|(within, herfindahl)| within * within * herfindahl)
@@ -121,10 +128,10 @@ impl<'w> Replicates<'w> {
         let own: Vec<f64> = (self.squares.iter().zip(&change))
             .map(|(squares, change)| (squares - change * change / per).max(0.0) / df)
             .collect();
-        let of_functions = self.of_functions(&own);
+        let [of_samples, of_functions] = self.trend(&own);
         let within = (0..sets)
             .map(|n| {
-                let trend = self.sampled[n] + of_functions * self.shows[n];
+                let trend = of_samples * self.independent[n] + of_functions * self.shows[n];
                 let variance = (PRIOR_DF * trend + df * own[n]) / (PRIOR_DF + df);
                 variance.max(LEAST * trend) * per / weights.pooled.within[n]
             })
@@ -190,21 +197,38 @@ impl<'w> Replicates<'w> {
         (squares, means[1] - means[0])
     }
 
-    /// The relative variance of a function's cost between runs, beyond what slices explain: least squares,
-    /// each set weighed by how precise it is.
-    fn of_functions(&self, own: &[f64]) -> f64 {
-        let mut variance = 0.0;
-        for _ in 0..2 {
-            let (mut over, mut under) = (0.0, 0.0);
+    /// What the variance between runs consists of, over all functions: how many times as much samples vary as
+    /// independent ones, and the relative variance of a function's cost. Least squares, each set weighed by how
+    /// precise it is. Slices are not asked: a program that does one thing after the other has slices that
+    /// differ, and runs that do not.
+    fn trend(&self, own: &[f64]) -> [f64; 2] {
+        let [mut of_samples, mut of_functions] = [1.0, 0.0];
+        for _ in 0..3 {
+            let (mut aa, mut ab, mut bb, mut ay, mut by) = (0.0, 0.0, 0.0, 0.0, 0.0);
             for n in self.witnesses.iter().copied() {
-                let shows = self.shows[n];
-                let weight = (self.sampled[n] + variance * shows).powi(-2);
-                over += weight * (own[n] - self.sampled[n]) * shows;
-                under += weight * shows * shows;
+                let (a, b, y) = (self.independent[n], self.shows[n], own[n]);
+                let weight = (of_samples * a + of_functions * b).powi(-2);
+                aa += weight * a * a;
+                ab += weight * a * b;
+                bb += weight * b * b;
+                ay += weight * a * y;
+                by += weight * b * y;
             }
-            variance = (over / under.max(f64::MIN_POSITIVE)).max(0.0);
+            let determinant = aa * bb - ab * ab;
+            if determinant > 1e-9 * aa * bb {
+                of_samples = (ay * bb - by * ab) / determinant;
+                of_functions = (by * aa - ay * ab) / determinant;
+            }
+            // Neither can be negative, and a timer's ticks are not much more even than chance.
+            if of_functions <= 0.0 {
+                [of_samples, of_functions] = [ay / aa.max(f64::MIN_POSITIVE), 0.0];
+            }
+            if of_samples < LEAST_OF_SAMPLES {
+                of_samples = LEAST_OF_SAMPLES;
+                of_functions = ((by - of_samples * ab) / bb.max(f64::MIN_POSITIVE)).max(0.0);
+            }
         }
-        variance
+        [of_samples, of_functions]
     }
 
     /// The largest growth that deals reach in all but a share of alpha.

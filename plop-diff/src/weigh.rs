@@ -16,6 +16,8 @@ use crate::tree::{Side, Tree};
 pub(crate) const FEWEST: f64 = 8.0;
 /// How many degrees of freedom the common design effect counts for beside a set's own.
 const PRIOR_DF: f64 = 30.0;
+/// A design effect of so many times the middle one is unusual.
+const UNUSUAL: f64 = 4.0;
 /// The least that independent functions in a set are taken to share of their noise.
 const LEAST_HERFINDAHL: f64 = 0.25;
 
@@ -45,8 +47,10 @@ pub(crate) struct Weights<'t> {
     pub(crate) dominant: Vec<Option<u32>>,
     /// For each set, the sum over slices of squared within parts, as multiples of what chance would do.
     squares: Vec<f64>,
-    /// How much each set counts for the common design effect.
+    /// How much each set counts for the common design effect, and up to which effect of its own: what happens
+    /// once, such as a start, says nothing of the others.
     importance: Vec<f64>,
+    most_effect: f64,
     /// How much more the within parts vary over long stretches than over slices.
     pub(crate) long_run: f64,
     /// The design effect of the kinds: over stretches of requests, and over slices.
@@ -198,12 +202,14 @@ impl<'t> Weights<'t> {
                     false => 0.0,
                 })
                 .collect(),
+            most_effect: f64::INFINITY,
             long_run: 1.0,
             kinds_effect: 1.0,
             kinds_effect_of_slices: 1.0,
             pooled,
         };
         weights.measure_slices(&slices);
+        weights.most_effect = UNUSUAL * weights.middle_effect();
         weights.long_run = weights.long_run_factor();
         weights.kinds_effect = weights.effect_of_kinds();
         weights.kinds_effect_of_slices = weights.effect_of_kinds_in_slices();
@@ -312,12 +318,28 @@ impl<'t> Weights<'t> {
             .collect();
         let important: f64 = self.importance.iter().sum();
         let common = (rest.iter().zip(&self.importance))
-            .map(|(rest, importance)| rest / df * importance)
+            .map(|(rest, importance)| (rest / df).min(self.most_effect) * importance)
             .sum::<f64>()
             / important.max(f64::MIN_POSITIVE);
         rest.iter()
             .map(|rest| ((PRIOR_DF * common + rest) / (PRIOR_DF + df)).max(1.0))
             .collect()
+    }
+
+    /// The design effect of which half of all sets, each as it counts, have less.
+    fn middle_effect(&self) -> f64 {
+        let df = (self.slices().saturating_sub(2)).max(1) as f64;
+        let mut effects: Vec<(f64, f64)> = (self.squares.iter().zip(&self.importance))
+            .map(|(squares, importance)| (squares / df, *importance))
+            .collect();
+        effects.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let half = 0.5 * self.importance.iter().sum::<f64>();
+        let mut sum = 0.0;
+        let middle = effects.iter().find(|(_, importance)| {
+            sum += importance;
+            sum >= half
+        });
+        middle.map_or(1.0, |(effect, _)| effect.max(1.0))
     }
 
     /// How much chance there is between two runs: what slices show, and what differs between runs.

@@ -395,6 +395,58 @@ fn the_exact_cost_of_runs_helps_to_find_the_cause() {
     assert_eq!((again.verdict, named(&again)), (Verdict::Ok, vec![]));
 }
 
+/// A program that does one thing after the other has slices that differ altogether, and runs that do not.
+#[test]
+fn phases_of_a_program_hide_nothing_from_several_runs() {
+    // Samples of a run in three phases, one function of the second slower by a factor.
+    let phases = |slower: f64, seed: u64| {
+        let parts: [Weights; 3] = [
+            &[("main;load;read", 2.0), ("main;load;parse", 3.0)],
+            &[
+                ("main;solve;step", 6.0),
+                ("main;solve;step;add", 3.0),
+                ("main;solve;sort", 2.0),
+            ],
+            &[
+                ("main;save;format", 3.0),
+                ("main;save;write", 2.0),
+                ("main;save;pack", 1.0),
+            ],
+        ];
+        let mut whole: Option<Profile> = None;
+        for (n, part) in parts.into_iter().enumerate() {
+            let weights: Vec<(&str, f64)> = (part.iter())
+                .map(|(path, weight)| {
+                    (
+                        *path,
+                        if path.ends_with("sort") {
+                            weight * slower
+                        } else {
+                            *weight
+                        },
+                    )
+                })
+                .collect();
+            let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
+            let samples = (sum * 300.0) as usize;
+            let phase = run(&weights, samples, 20, 3 * seed + n as u64);
+            whole = Some(match whole {
+                None => phase,
+                Some(whole) => {
+                    plop_core::merge(&[whole, phase], &mut plop_core::Notes::new()).unwrap()
+                }
+            });
+        }
+        whole.unwrap()
+    };
+    let side = |slower: f64, seed: u64| -> Vec<Profile> {
+        (0..8).map(|n| phases(slower, seed + n)).collect()
+    };
+    let (before, same, slower) = (side(1.0, 1_000), side(1.0, 1_100), side(1.12, 1_200));
+    assert_eq!(named(&compared_runs(&before, &same)), []);
+    assert_eq!(named(&compared_runs(&before, &slower)), [("sort", true)]);
+}
+
 /// No share changes where everything is slower by as much, and all the same it is found.
 #[test]
 fn what_is_uniformly_slower_is_found_by_the_exact_cost() {
