@@ -1,6 +1,8 @@
 //! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
 #![allow(clippy::unwrap_used)]
 
+#[path = "diff/schema.rs"]
+mod schema;
 mod support;
 
 use std::fmt::Write;
@@ -44,6 +46,35 @@ impl Place {
         path
     }
 
+    /// Writes runs of that service that count requests and CPU time, a request costing `factor` times as much; their
+    /// names, with spaces between.
+    fn counted(&self, name: &str, runs: usize, factor: f64) -> String {
+        let names: Vec<String> = (0..runs).map(|n| format!("{name}-{n}.plop")).collect();
+        for (n, file) in names.iter().enumerate() {
+            let requests = 1_000 + 10 * n;
+            let ns = requests as f64 * 2e6 * factor * (1.0 + 0.002 * n as f64);
+            let stacks = [
+                ("query", 5_000.0),
+                ("render", 3_000.0 * factor),
+                ("read", 2_000.0),
+            ];
+            let mut text = format!(
+                "# plop 2 {{\"cpu_ns\":{ns:.0},\"wall_ns\":10000000000,\"work\":{{\"requests\":{requests}}},\
+                 \"values\":[[\"cpu\",\"samples\"]]}}\n{{\n"
+            );
+            for (function, samples) in stacks {
+                let samples = samples * (1.0 + 0.002 * n as f64);
+                writeln!(
+                    text,
+                    "(('app.py', 7, '{function}'), ('app.py', 1, 'main')): {samples:.0},"
+                )
+                .unwrap();
+            }
+            fs::write(self.0.path().join(file), text + "}\n").unwrap();
+        }
+        names.join(" ")
+    }
+
     fn diff(&self, words: &str) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plop"));
         command
@@ -57,16 +88,20 @@ impl Place {
     }
 }
 
+/// A recording of a deploy of the shop.
+fn deploys(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata/deploys");
+    folder.join(format!("{name}.plop")).display().to_string()
+}
+
 /// Real recordings of a service: a deploy that only moved code, and one that made a function slower by half.
 #[test]
 fn deploys_of_a_service_are_told_apart() {
     let place = Place::new();
-    let deploys = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata/deploys");
-    let file = |name: &str| deploys.join(format!("{name}.plop")).display().to_string();
-    let told = place.diff(&format!("{} {}", file("before"), file("refactored")));
+    let told = place.diff(&format!("{} {}", deploys("before"), deploys("refactored")));
     assert_eq!(told.status.code(), Some(0), "{}", told.stdout);
     assert!(!told.stdout.contains('▲'), "{}", told.stdout);
-    let told = place.diff(&format!("{} {}", file("before"), file("slower")));
+    let told = place.diff(&format!("{} {}", deploys("before"), deploys("slower")));
     assert_eq!(told.status.code(), Some(1), "{}", told.stdout);
     let lines: Vec<&str> = told.stdout.lines().collect();
     assert!(

@@ -5,7 +5,7 @@ use plop_core::{Error, Profile, Result};
 use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
-use crate::environment::{warnings, word_of};
+use crate::environment::{environment, warnings, word_of};
 use crate::groups::By;
 use crate::noise::Prior;
 use crate::reason::reason;
@@ -102,6 +102,7 @@ pub fn compare_deploys(
     }
     let Prepared {
         runs,
+        value,
         tree,
         selfs,
         sets: weighed,
@@ -167,6 +168,7 @@ pub fn compare_deploys(
     let mut comparison = Comparison {
         verdict: Verdict::Ok,
         mode,
+        value,
         method,
         sides: [
             summary(deploys_before, &tree, Side::Before, options, shown),
@@ -209,6 +211,8 @@ pub fn compare_deploys(
 pub(crate) struct Prepared {
     /// How many runs there are.
     pub(crate) runs: usize,
+    /// The kind of value that is compared.
+    pub(crate) value: String,
     pub(crate) tree: Tree,
     /// Own samples of each node, before and after.
     pub(crate) selfs: [Vec<f64>; 2],
@@ -242,8 +246,10 @@ pub(crate) fn prepared(
     ];
     let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
     let all: f64 = both.iter().sum();
+    let first = &runs[0];
     Ok(Prepared {
         runs: before.len() + after.len(),
+        value: first.profile.values[first.value].kind.clone(),
         sets: sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST)),
         strata: Strata::of(&tree, &both),
         tree,
@@ -441,10 +447,7 @@ fn summary(
             let ticks = profile.meta.ticks?;
             Some((sum.0 + ticks.asked, sum.1 + ticks.delivered))
         }),
-        runtime: side
-            .first()
-            .map(|profile| profile.meta.runtime.clone())
-            .unwrap_or_default(),
+        environment: environment(side),
     }
 }
 

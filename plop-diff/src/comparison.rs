@@ -1,7 +1,8 @@
 //! What a comparison found, complete and plain: reports and pages only draw it.
 
 use crate::sets::Kind;
-use crate::tree::Tree;
+use crate::stats::upper_tail;
+use crate::tree::{Side, Tree};
 
 /// What a gate should do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,8 +87,26 @@ pub struct Summary {
     pub work: Option<(String, i64)>,
     /// Ticks asked for and delivered.
     pub ticks: Option<(i64, i64)>,
-    /// The runtime.
+    /// Where and how the runs were recorded.
+    pub environment: Environment,
+}
+
+/// Where and how the runs of a side were recorded. What they do not agree on is all there, with commas between;
+/// what is not known is empty.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Environment {
+    /// The language runtime: `CPython 3.13.0`.
     pub runtime: String,
+    /// The name of the host.
+    pub host: String,
+    /// The kind of machine: `x86_64`.
+    pub machine: String,
+    /// How many processors it has.
+    pub processors: String,
+    /// Which clock drove the sampler.
+    pub clock: String,
+    /// The time between two samples; not known where the runs differ in it.
+    pub period_ns: Option<i64>,
 }
 
 /// The whole, by exact counters rather than by samples.
@@ -112,7 +131,7 @@ pub struct TotalTest {
     pub interval: [f64; 2],
     /// How likely a growth like this is by chance.
     pub p: f64,
-    /// What the growth's probability has to be under to count.
+    /// What the growth's probability has to be under to count: a part of the comparison's error rate.
     pub limit: f64,
 }
 
@@ -246,6 +265,8 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// What is compared; never [`Mode::Auto`].
     pub mode: Mode,
+    /// The kind of value that is compared, such as `cpu`.
+    pub value: String,
     /// How.
     pub method: Method,
     /// Before and after.
@@ -294,8 +315,44 @@ impl Comparison {
             .is_some_and(|total| total.grew(self.min_effect))
     }
 
+    /// Whether a finding fails the gate.
+    pub fn fails(&self, finding: &Finding) -> bool {
+        finding.grew() && finding.points >= self.min_effect
+    }
+
     /// The findings that fail the gate.
     pub fn regressions(&self) -> impl Iterator<Item = &Finding> {
-        (self.findings.iter()).filter(|finding| finding.grew() && finding.points >= self.min_effect)
+        self.findings.iter().filter(|finding| self.fails(finding))
+    }
+
+    /// About how likely it is that any set changes as strongly by chance: the error rate at the limit, and
+    /// beyond it as much less as the normal distribution has it. Permutations tell nothing under a thousandth.
+    pub fn adjusted_p(&self, z: f64) -> f64 {
+        let beyond = upper_tail(z.abs()) / upper_tail(self.threshold);
+        (self.alpha * beyond).clamp(0.001, 1.0)
+    }
+
+    /// What a side's share of samples comes to in the unit of the whole, where what was sampled is what counters
+    /// tell of the whole, which is CPU time.
+    pub fn amount(&self, share: f64, side: Side) -> Option<f64> {
+        let is_told = self.value == "cpu" && self.mode != Mode::Bulk;
+        let total = self.total.as_ref().filter(|_| is_told)?;
+        Some(match side {
+            Side::Before => share * total.before,
+            Side::After => share * total.after,
+        })
+    }
+
+    /// Which part of the change of the whole a finding is, where both are known and went the same way.
+    pub fn explains(&self, finding: &Finding) -> Option<f64> {
+        let total = self.total.as_ref()?;
+        let is_told = match self.mode {
+            Mode::Share | Mode::Auto => false,
+            Mode::Bulk => true,
+            Mode::Work | Mode::Time => self.value == "cpu",
+        };
+        let change = total.change();
+        let is_told = is_told && change.abs() >= self.min_effect;
+        (is_told && (change > 0.0) == finding.grew()).then(|| finding.points / change)
     }
 }

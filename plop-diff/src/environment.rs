@@ -1,9 +1,9 @@
 //! What makes two sides incomparable: another interpreter, machine, clock or period, ticks that were lost on one
 //! side, or sides that were mixed up.
 
-use plop_core::{Attribute, Attributes, Profile};
+use plop_core::{Attribute, Attributes, Profile, nanoseconds_in};
 
-use crate::comparison::Warning;
+use crate::comparison::{Environment, Warning};
 
 /// Ticks lost on one side beyond those of the other: more than this share forbids a verdict.
 const LOST: f64 = 0.05;
@@ -85,6 +85,26 @@ pub(crate) fn warnings(before: &[&Profile], after: &[&Profile], samples: [f64; 2
         }
     }
     warnings
+}
+
+/// Where and how the runs of a side were recorded.
+pub(crate) fn environment(side: &[&Profile]) -> Environment {
+    let joined = |of: &dyn Fn(&Profile) -> String| words(side, of).join(", ");
+    let of_host =
+        |key: &str| joined(&|profile| word_of(&profile.meta.host, key).unwrap_or_default());
+    let mut periods = side.iter().map(|profile| {
+        let period = profile.meta.period.as_ref()?;
+        period.every.checked_mul(nanoseconds_in(&period.of.unit)?)
+    });
+    let first = periods.next().flatten();
+    Environment {
+        runtime: joined(&|profile| profile.meta.runtime.clone()),
+        host: of_host("name"),
+        machine: of_host("machine"),
+        processors: of_host("cpus"),
+        clock: joined(&|profile| profile.meta.clock.clone()),
+        period_ns: first.filter(|_| periods.all(|period| period == first)),
+    }
 }
 
 /// What has to be alike for runs to be comparable; a text that is empty is not known.

@@ -54,8 +54,8 @@ mod weigh;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
-    Comparison, Finding, Method, Mode, Noise, Power, Reason, Summary, Total, TotalTest, Verdict,
-    Warning,
+    Comparison, Environment, Finding, Method, Mode, Noise, Power, Reason, Summary, Total,
+    TotalTest, Verdict, Warning,
 };
 pub use environment::Surroundings;
 pub use groups::By;

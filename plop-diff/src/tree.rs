@@ -31,6 +31,22 @@ pub struct Function {
     pub raw_file: [String; 2],
 }
 
+impl Function {
+    /// Its name for people: as it came after, or before where it is gone.
+    pub fn shown(&self) -> &str {
+        newest(&self.raw)
+    }
+
+    /// Its file as it came.
+    pub fn shown_file(&self) -> &str {
+        newest(&self.raw_file)
+    }
+}
+
+fn newest([before, after]: &[String; 2]) -> &str {
+    if after.is_empty() { before } else { after }
+}
+
 /// A stretch of a run: one column of the table whose rows are the nodes.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Column {

@@ -324,6 +324,15 @@ fn exit_code(comparison: &Comparison) -> ExitCode {
     ExitCode::from(exit(comparison.verdict))
 }
 
+/// One of what a counter counts: `request` of `requests`.
+fn singular(counter: &str) -> String {
+    match (counter.strip_suffix("ies"), counter.strip_suffix('s')) {
+        (Some(stem), _) => format!("{stem}y"),
+        (None, Some(one)) if !one.ends_with('s') => one.to_owned(),
+        _ => counter.to_owned(),
+    }
+}
+
 /// The exit code of a verdict.
 fn exit(verdict: Verdict) -> u8 {
     match verdict {
@@ -336,6 +345,19 @@ fn exit(verdict: Verdict) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_have_a_singular() {
+        let pairs = [
+            ("requests", "request"),
+            ("queries", "query"),
+            ("process", "process"),
+            ("work", "work"),
+        ];
+        for (counter, one) in pairs {
+            assert_eq!(singular(counter), one);
+        }
+    }
 
     #[test]
     fn shares_are_read_with_and_without_a_percent_sign() {

@@ -1,9 +1,10 @@
-//! A comparison as JSON, for programs: `plop.diff/1`, which docs/json.md and its schema tell about.
+//! A comparison as JSON, for programs: `plop.diff/1`, which docs/json.md and docs/plop.diff.schema.json tell
+//! about.
 
-use plop_diff::{Comparison, Finding, Function, Summary};
+use plop_diff::{Comparison, Environment, Finding, Function, Side, Summary, Total};
 use serde_json::{Value, json};
 
-use super::exit;
+use super::{exit, singular};
 
 /// The whole document.
 pub(super) fn document(comparison: &Comparison) -> Value {
@@ -13,33 +14,30 @@ pub(super) fn document(comparison: &Comparison) -> Value {
         "verdict": comparison.verdict.word(),
         "exit": exit(comparison.verdict),
         "mode": comparison.mode.word(),
-        "method": comparison.method.word(),
+        "value": comparison.value,
         "sides": [side(before), side(after)],
         "alpha": comparison.alpha,
         "min_effect": comparison.min_effect,
         "hypotheses": comparison.hypotheses,
-        "critical_z": round(comparison.threshold, 4),
+        "critical_z": number(comparison.threshold, 4),
+        "method": comparison.method.word(),
         "kinds_of_requests": comparison.kinds,
         "seed": format!("{:016x}", comparison.seed),
-        "total": comparison.total.as_ref().map(|total| json!({
-            "unit": total.unit,
-            "before": total.before,
-            "after": total.after,
-            "rel": round(total.change(), 6),
-            "alike": total.alike.map(|share| round(share, 6)),
-            "ci": total.tested.map(|test| test.interval.map(|factor| round(factor - 1.0, 6))),
-            "p": total.tested.map(|test| test.p),
-        })),
+        "total": comparison.total.as_ref().map(|one| total(comparison, one)),
         "findings": (comparison.findings.iter().enumerate())
-            .map(|(n, one)| finding(comparison, n, one))
+            .map(|(n, one)| finding(comparison, &format!("f{}", n + 1), one))
             .collect::<Vec<_>>(),
+        "likely": comparison.likely.as_ref().map(|one| finding(comparison, "likely", one)),
         "noise": {
-            "functions": round(comparison.noise.functions, 6),
-            "mix": comparison.noise.mix,
+            "functions": number(comparison.noise.functions, 6),
+            "mix": number(comparison.noise.mix, 9),
             "measured": comparison.noise.measured,
         },
         "power": (comparison.power.iter())
-            .map(|power| json!({"share": power.share, "detectable": round(power.detectable, 6)}))
+            .map(|power| json!({
+                "share": power.share,
+                "mde_points": points(power.detectable),
+            }))
             .collect::<Vec<_>>(),
         "warnings": (comparison.warnings.iter())
             .map(|warning| json!({
@@ -50,69 +48,161 @@ pub(super) fn document(comparison: &Comparison) -> Value {
 }
 
 fn side(side: &Summary) -> Value {
+    let seconds = |ns: Option<i64>| ns.map(|ns| number(ns as f64 / 1e9, 6));
     json!({
         "name": side.name,
-        "profiles": side.runs,
-        "samples": round(side.samples, 3),
+        "runs": side.runs,
+        "profiles": side.profiles,
+        "samples": number(side.samples, 3),
         "slices": side.slices,
-        "cpu_ns": side.cpu_ns,
-        "wall_ns": side.wall_ns,
+        "cpu_s": seconds(side.cpu_ns),
+        "wall_s": seconds(side.wall_ns),
         "work": side.work.as_ref().map(|(name, amount)| json!({name: amount})),
         "ticks": side.ticks.map(|(asked, delivered)| json!({"requested": asked, "delivered": delivered})),
-        "runtime": side.runtime,
+        "env": environment(&side.environment),
     })
 }
 
-fn finding(comparison: &Comparison, n: usize, finding: &Finding) -> Value {
-    let tree = &comparison.tree;
-    let name = |id: u32| function(&tree.functions[id as usize]);
-    let paths: Vec<Vec<&str>> = (finding.nodes.iter().take(20))
-        .map(|node| {
-            let path = tree.path(*node);
-            path.iter()
-                .map(|id| tree.functions[*id as usize].name.as_str())
-                .collect()
-        })
-        .collect();
+fn environment(environment: &Environment) -> Value {
+    let runtime = &environment.runtime;
+    let python = runtime
+        .strip_prefix("CPython ")
+        .or_else(|| runtime.strip_prefix("PyPy "));
     json!({
-        "id": format!("f{}", n + 1),
+        "python": python.unwrap_or(""),
+        "runtime": runtime,
+        "host": environment.host,
+        "machine": environment.machine,
+        "processors": environment.processors,
+        "clock": environment.clock,
+        "period_ns": environment.period_ns,
+    })
+}
+
+fn total(comparison: &Comparison, total: &Total) -> Value {
+    let (unit, size) = unit(total);
+    json!({
+        "unit": unit,
+        "before": number(total.before / size, 9),
+        "after": number(total.after / size, 9),
+        "rel": number(total.change(), 6),
+        "alike": total.alike.map(|share| number(share, 6)),
+        "ci": total.tested.map(|test| test.interval.map(|factor| number(factor - 1.0, 6))),
+        "p_adj": total.tested.map(|test| {
+            number((test.p * comparison.alpha / test.limit).min(1.0), 9)
+        }),
+    })
+}
+
+/// The unit of the whole, and how large it is in that of the comparison.
+fn unit(total: &Total) -> (String, f64) {
+    match total.unit.strip_prefix("ns/") {
+        Some(work) => (format!("ms/{}", singular(work)), 1e6),
+        None => (total.unit.clone(), 1.0),
+    }
+}
+
+fn finding(comparison: &Comparison, id: &str, finding: &Finding) -> Value {
+    let tree = &comparison.tree;
+    let of = |id: u32| &tree.functions[id as usize];
+    let paths: Vec<Vec<&str>> = (finding.nodes.iter().take(20))
+        .map(|node| tree.path(*node).iter().map(|id| of(*id).shown()).collect())
+        .collect();
+    let size = comparison.total.as_ref().map_or(1.0, |total| unit(total).1);
+    let counts = |side: Side| {
+        let share = finding.share[side as usize];
+        json!({
+            "value": comparison.amount(share, side).map(|amount| number(amount / size, 9)),
+            "share": number(share, 6),
+            "count": number(finding.samples[side as usize], 3),
+        })
+    };
+    // What was not there cannot have changed by a share of itself.
+    let was_there = finding.samples[0] > 0.0;
+    json!({
+        "id": id,
         "kind": finding.kind.word(),
         "direction": if finding.grew() { "grew" } else { "shrank" },
         "cause": finding.reason.word(),
-        "fails": finding.grew() && finding.points >= comparison.min_effect,
-        "function": name(finding.function),
-        "caller": finding.caller.map(name),
-        "also": finding.also.iter().map(|id| name(*id)).collect::<Vec<_>>(),
+        "fails": comparison.fails(finding),
+        "function": function(of(finding.function)),
+        "caller": finding.caller.map(|id| function(of(id))),
+        "also": finding.also.iter().map(|id| function(of(*id))).collect::<Vec<_>>(),
         "paths": paths,
-        "before": {"samples": round(finding.samples[0], 3), "share": round(finding.share[0], 6)},
-        "after": {"samples": round(finding.samples[1], 3), "share": round(finding.share[1], 6)},
-        "delta": round(finding.points, 6),
-        "rel": round(finding.factor - 1.0, 4),
-        "ci": finding.interval.map(|bound| round(bound, 6)),
-        "z": round(finding.z, 3),
-        "design_effect": round(finding.design_effect, 3),
+        "before": counts(Side::Before),
+        "after": counts(Side::After),
+        "delta": number(finding.points, 6),
+        "rel": was_there.then(|| number(finding.factor - 1.0, 4)),
+        "ci": finding.interval.map(|bound| number(bound, 6)),
+        "z": number(finding.z, 3),
+        "p_adj": number(comparison.adjusted_p(finding.z), 6),
+        "design_effect": number(finding.design_effect, 3),
+        "explains": comparison.explains(finding).map(|share| number(share, 4)),
     })
 }
 
 fn function(function: &Function) -> Value {
-    let [before, after] = &function.raw;
-    let raw = if after.is_empty() { before } else { after };
-    let [file_before, file_after] = &function.raw_file;
-    let file = if file_after.is_empty() {
-        file_before
-    } else {
-        file_after
-    };
+    let (name, before) = (function.shown(), &function.raw[0]);
     json!({
-        "name": raw,
-        "file": file,
+        "name": name,
+        "module": module(&function.file),
+        "file": function.file,
         "line": function.line,
-        "before_name": (before != raw && !before.is_empty()).then_some(before),
+        "path": function.shown_file(),
+        "before_name": (before != name && !before.is_empty()).then_some(before),
     })
 }
 
-/// Fewer digits than chance decides.
-fn round(number: f64, digits: i32) -> f64 {
+/// The name under which Python imports a file: `calc.expr` of `calc/expr.py`.
+fn module(file: &str) -> Option<String> {
+    let path = file.strip_suffix(".py")?;
+    let path = path.strip_prefix("<python>/").unwrap_or(path);
+    let path = path.strip_suffix("/__init__").unwrap_or(path);
+    let is_name = |part: &str| part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    (path
+        .split('/')
+        .all(|part| !part.is_empty() && is_name(part)))
+    .then(|| path.replace('/', "."))
+}
+
+/// Points, which are hundredths of the whole cost before.
+fn points(share: f64) -> Value {
+    number(100.0 * share, 4)
+}
+
+/// A number without the digits that chance decides; a whole one without a decimal point.
+fn number(number: f64, digits: i32) -> Value {
     let scale = 10f64.powi(digits);
-    (number * scale).round() / scale
+    let rounded = (number * scale).round() / scale;
+    match rounded.fract() == 0.0 && rounded.abs() < 1e15 {
+        true => json!(rounded as i64),
+        false => json!(rounded),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_what_python_imports() {
+        for (file, name) in [
+            ("calc/expr.py", Some("calc.expr")),
+            ("<python>/json/__init__.py", Some("json")),
+            ("/srv/calc.py", None),
+            ("<string>", None),
+            ("my-script.py", None),
+            ("main.go", None),
+        ] {
+            assert_eq!(module(file).as_deref(), name, "{file}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_no_more_digits_than_they_need() {
+        assert_eq!(number(3504.0, 3).to_string(), "3504");
+        assert_eq!(number(0.123_456_78, 4).to_string(), "0.1235");
+        assert_eq!(number(-0.000_01, 3).to_string(), "0");
+        assert_eq!(number(f64::INFINITY, 3), Value::Null);
+    }
 }

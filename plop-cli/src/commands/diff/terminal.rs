@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use plop_core::duration;
 use plop_diff::{Comparison, Finding, Method, Mode, Reason, Side, Verdict};
 
+use super::singular;
+
 /// How it is drawn.
 pub(super) struct Style {
     color: bool,
@@ -128,7 +130,7 @@ fn verdict(comparison: &Comparison, style: &Style) -> String {
             );
         }
         let what = match total.unit.strip_prefix("ns/") {
-            Some(work) => format!("CPU per {}", work.strip_suffix('s').unwrap_or(work)),
+            Some(work) => format!("CPU per {}", singular(work)),
             None => "CPU used".to_owned(),
         };
         let change = percent_change(total.change());
