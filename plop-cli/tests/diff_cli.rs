@@ -1,6 +1,8 @@
 //! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
 #![allow(clippy::unwrap_used)]
 
+#[path = "diff/outputs.rs"]
+mod outputs;
 #[path = "diff/schema.rs"]
 mod schema;
 mod support;
@@ -46,24 +48,28 @@ impl Place {
         path
     }
 
-    /// Writes runs of that service that count requests and CPU time, a request costing `factor` times as much; their
-    /// names, with spaces between.
+    /// Writes runs of a service that counts requests and CPU time, in which a part of 30 % costs `factor` times as
+    /// much; their names, with spaces between.
     fn counted(&self, name: &str, runs: usize, factor: f64) -> String {
         let names: Vec<String> = (0..runs).map(|n| format!("{name}-{n}.plop")).collect();
         for (n, file) in names.iter().enumerate() {
             let requests = 1_000 + 10 * n;
-            let ns = requests as f64 * 2e6 * factor * (1.0 + 0.002 * n as f64);
+            let ns = requests as f64 * 2e6 * (0.7 + 0.3 * factor) * (1.0 + 0.002 * n as f64);
             let stacks = [
-                ("query", 5_000.0),
+                ("query", 2_000.0),
                 ("render", 3_000.0 * factor),
-                ("read", 2_000.0),
+                ("row", 1_500.0),
+                ("escape", 700.0),
+                ("read", 1_000.0),
+                ("compress", 800.0),
+                ("token", 1_000.0),
             ];
             let mut text = format!(
                 "# plop 2 {{\"cpu_ns\":{ns:.0},\"wall_ns\":10000000000,\"work\":{{\"requests\":{requests}}},\
                  \"values\":[[\"cpu\",\"samples\"]]}}\n{{\n"
             );
             for (function, samples) in stacks {
-                let samples = samples * (1.0 + 0.002 * n as f64);
+                let samples = samples * requests as f64 / 1e3 * (1.0 + 0.002 * n as f64);
                 writeln!(
                     text,
                     "(('app.py', 7, '{function}'), ('app.py', 1, 'main')): {samples:.0},"

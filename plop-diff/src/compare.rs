@@ -1,6 +1,6 @@
 //! The whole way from two sides to a verdict.
 
-use plop_core::{Error, Profile, Result};
+use plop_core::{Error, Profile, Result, ValueType};
 
 use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
@@ -103,6 +103,7 @@ pub fn compare_deploys(
     let Prepared {
         runs,
         value,
+        worth,
         tree,
         selfs,
         sets: weighed,
@@ -169,6 +170,7 @@ pub fn compare_deploys(
         verdict: Verdict::Ok,
         mode,
         value,
+        worth,
         method,
         sides: [
             summary(deploys_before, &tree, Side::Before, options, shown),
@@ -211,8 +213,9 @@ pub fn compare_deploys(
 pub(crate) struct Prepared {
     /// How many runs there are.
     pub(crate) runs: usize,
-    /// The kind of value that is compared.
-    pub(crate) value: String,
+    /// The value that is compared, of the last run, and how much of it makes a sample.
+    pub(crate) value: ValueType,
+    pub(crate) worth: f64,
     pub(crate) tree: Tree,
     /// Own samples of each node, before and after.
     pub(crate) selfs: [Vec<f64>; 2],
@@ -246,10 +249,11 @@ pub(crate) fn prepared(
     ];
     let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
     let all: f64 = both.iter().sum();
-    let first = &runs[0];
+    let last = &runs[runs.len() - 1];
     Ok(Prepared {
         runs: before.len() + after.len(),
-        value: first.profile.values[first.value].kind.clone(),
+        value: last.profile.values[last.value].clone(),
+        worth: last.worth(),
         sets: sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST)),
         strata: Strata::of(&tree, &both),
         tree,

@@ -1,5 +1,7 @@
 //! What a comparison found, complete and plain: reports and pages only draw it.
 
+use plop_core::ValueType;
+
 use crate::sets::Kind;
 use crate::stats::upper_tail;
 use crate::tree::{Side, Tree};
@@ -265,8 +267,10 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// What is compared; never [`Mode::Auto`].
     pub mode: Mode,
-    /// The kind of value that is compared, such as `cpu`.
-    pub value: String,
+    /// The value that is compared, as after has it.
+    pub value: ValueType,
+    /// How much of it makes a sample.
+    pub worth: f64,
     /// How.
     pub method: Method,
     /// Before and after.
@@ -335,7 +339,7 @@ impl Comparison {
     /// What a side's share of samples comes to in the unit of the whole, where what was sampled is what counters
     /// tell of the whole, which is CPU time.
     pub fn amount(&self, share: f64, side: Side) -> Option<f64> {
-        let is_told = self.value == "cpu" && self.mode != Mode::Bulk;
+        let is_told = self.value.kind == "cpu" && self.mode != Mode::Bulk;
         let total = self.total.as_ref().filter(|_| is_told)?;
         Some(match side {
             Side::Before => share * total.before,
@@ -349,7 +353,7 @@ impl Comparison {
         let is_told = match self.mode {
             Mode::Share | Mode::Auto => false,
             Mode::Bulk => true,
-            Mode::Work | Mode::Time => self.value == "cpu",
+            Mode::Work | Mode::Time => self.value.kind == "cpu",
         };
         let change = total.change();
         let is_told = is_told && change.abs() >= self.min_effect;

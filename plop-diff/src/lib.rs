@@ -34,6 +34,7 @@
 mod calibrate;
 mod compare;
 mod comparison;
+mod difference;
 mod environment;
 mod groups;
 pub mod names;

@@ -105,7 +105,7 @@ pub(crate) struct Run<'p> {
 
 impl Run<'_> {
     /// How much of the value makes a sample: statistics count samples, whatever they are worth.
-    fn worth(&self) -> f64 {
+    pub(crate) fn worth(&self) -> f64 {
         let profile = self.profile;
         let value = &profile.values[self.value];
         if is_count(value) {

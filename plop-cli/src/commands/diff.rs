@@ -10,15 +10,19 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use plop_convert::Format;
 use plop_core::{Profile, one_run};
 use plop_diff::{By, Comparison, Mode, Options, Surroundings, Verdict, Warning, compare_deploys};
 
 use self::baseline::{Deploy, Named};
 
+use super::convert;
 use crate::args::Settings;
-use crate::input::InputArgs;
+use crate::input::{InputArgs, format_names};
 use crate::outcome;
+use crate::output::{Output, OutputArgs};
 use crate::report;
+use crate::select::as_drawn;
 
 /// Tell whether a build is slower than the one before, where, and what could not have been seen
 ///
@@ -35,7 +39,10 @@ use crate::report;
     plop diff before.plop after.plop\n  \
     plop diff --min-effect 1% before.plop after.plop\n  \
     plop diff runs/before-*.plop --vs runs/after-*.plop\n  \
-    plop diff --json before.plop after.plop"
+    plop diff --json before.plop after.plop\n  \
+    plop diff before.plop after.plop -o diff.svg      a differential flame graph, beside the report\n  \
+    plop diff before.plop after.plop -o diff.pb.gz    then: go tool pprof -top diff.pb.gz\n  \
+    plop diff before.plop after.plop -f folded-diff   folded stacks with two counts, on stdout"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -81,6 +88,69 @@ pub(crate) struct Args {
     /// Print the comparison as JSON
     #[arg(long, conflicts_with = "tree")]
     json: bool,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+/// Both sides as a file for other tools.
+#[derive(clap::Args)]
+#[command(next_help_heading = "A file for other tools, before scaled to after")]
+struct FileArgs {
+    /// Write both sides, too: folded-diff is folded stacks with two counts, svg the differential flame graph,
+    /// pprof the difference, for go tool pprof
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_names(is_written))]
+    format: Option<String>,
+    /// Where to write them; `-` is standard output, which then has no report. A name ending in .gz is compressed,
+    /// pprof always
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Compress the file with gzip, whatever its name
+    #[arg(long)]
+    gzip: bool,
+}
+
+/// The formats that can hold both sides of a comparison.
+fn is_written(format: &Format) -> bool {
+    ["folded-diff", "svg", "pprof"].contains(&format.name)
+}
+
+impl FileArgs {
+    /// The output, if one is asked for. `json` is whether standard output is taken.
+    fn settle(&self, json: bool) -> Result<Option<Output>> {
+        if self.format.is_none() && self.output.is_none() {
+            ensure!(
+                !self.gzip,
+                "--gzip: say what to write with -f, or where with -o"
+            );
+            return Ok(None);
+        }
+        let output = OutputArgs {
+            output: self.output.clone(),
+            format: self.format.clone(),
+            gzip: self.gzip,
+            strict: false,
+            json,
+        };
+        let output = output.settle(None)?;
+        ensure!(
+            is_written(output.format),
+            "plop diff writes folded-diff, svg and pprof, not {} (choose one with -f)",
+            output.format.name
+        );
+        Ok(Some(output))
+    }
+}
+
+/// Writes both sides for other tools, or their difference.
+fn write(comparison: &Comparison, output: &Output, settings: &Settings) -> Result<()> {
+    let profile = match output.format.name {
+        "pprof" => comparison.difference(),
+        _ => comparison.both(),
+    };
+    // What only some of the formats hold is no loss.
+    let profile = as_drawn(profile.keeping(output.format.keeps), output.format);
+    convert::write(&[profile], output, None, "", settings)?;
+    Ok(())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -131,6 +201,11 @@ fn effect(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let output = args.file.settle(args.json)?;
+    ensure!(
+        !args.tree || output.as_ref().is_none_or(|output| output.file.is_some()),
+        "--tree is part of the report, and stdout has the file (name one with -o)"
+    );
     let Sides {
         before,
         after,
@@ -181,6 +256,12 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     if let Some((_, run)) = judged_in {
         let elsewhere = differences(&learnt_in, &Surroundings::of(run));
         comparison.warnings.extend(elsewhere);
+    }
+    if let Some(output) = &output {
+        write(&comparison, output, settings)?;
+        if output.file.is_none() {
+            return Ok(exit_code(&comparison));
+        }
     }
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -204,6 +204,70 @@ fn go_shows_the_same_binary_of_what_plop_wrote_anew() {
 }
 
 #[test]
+fn go_shows_the_difference_of_two_builds() {
+    let Some(go) = variable("PLOP_GO") else {
+        return;
+    };
+    let folder = tempdir();
+    // Two runs that did as much work, 4 ms between two samples: what differs is what was changed.
+    let side = |name: &str, render: i64| -> PathBuf {
+        let samples = 7000 + render;
+        let text = format!(
+            "# plop 2 {{\"period_ns\":4000000,\"cpu_ns\":{},\"wall_ns\":60000000000,\"work\":{{\"requests\":500}},\
+             \"values\":[[\"cpu\",\"samples\"]]}}\n{{\n(('app.py', 9, 'query'), ('app.py', 2, 'main')): 5000,\n\
+             (('app.py', 5, 'render'), ('app.py', 2, 'main')): {render},\n(('app.py', 2, 'main'),): 2000,\n}}\n",
+            samples * 4_000_000
+        );
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    };
+    let (before, after) = (side("before.plop", 3000), side("after.plop", 4500));
+    let difference = folder.path().join("difference.pb.gz");
+    let status = (Command::new(env!("CARGO_BIN_EXE_plop")).args(["diff", "-q", "-o"]))
+        .args([&difference, &before, &after])
+        .stdout(Stdio::null())
+        .status();
+    // So few functions tell next to nothing of chance: what is shown is the difference, whatever the verdict.
+    assert!(status.unwrap().success());
+    let more = 1500.0 * 4e6;
+    let time = top(&go, &difference, "cpu", "nanoseconds", &[]);
+    assert_eq!(time["render"], (more, more));
+    assert_eq!(time["main"], (0.0, more));
+    assert_eq!(time.get("query").copied().unwrap_or_default(), (0.0, 0.0));
+    let samples = top(&go, &difference, "samples", "count", &[]);
+    assert_eq!(samples["render"], (1500.0, 1500.0));
+    // Percentages are of the side before, as with -diff_base.
+    let shown = pprof(&go, &[&"-top", &difference]);
+    assert!(shown.contains("Type: cpu\n"), "{shown}");
+    assert!(shown.contains(" of 40s total"), "{shown}");
+    assert!(shown.contains("15.00%"), "{shown}");
+    let raw = Raw::of(&go, &difference);
+    let labelled = raw.samples.iter().filter(|(values, _, labels)| {
+        assert_eq!(values[0] < 0, !labels.is_empty());
+        labels
+            .iter()
+            .any(|label| label.contains("pprof::base:[true]"))
+    });
+    assert_eq!(labelled.count(), 3);
+
+    let deploys = root().join("testdata/deploys");
+    let [before, slower] = ["before", "slower"].map(|name| deploys.join(format!("{name}.plop")));
+    let status = (Command::new(env!("CARGO_BIN_EXE_plop")).args(["diff", "-q", "-o"]))
+        .args([&difference, &before, &slower])
+        .stdout(Stdio::null())
+        .status();
+    assert_eq!(status.unwrap().code(), Some(1));
+    let mut flat: Vec<(f64, String)> = (top(&go, &difference, "cpu", "nanoseconds", &[]))
+        .into_iter()
+        .map(|(name, (flat, _))| (flat, name))
+        .collect();
+    flat.sort_by(|a, b| b.0.total_cmp(&a.0));
+    assert_eq!(flat[0].1, "discount", "{flat:?}");
+    assert!(flat[0].0 > 5.0 * flat[1].0, "{flat:?}");
+}
+
+#[test]
 fn go_reads_values_of_one_type_in_two_units() {
     let Some(go) = variable("PLOP_GO") else {
         return;

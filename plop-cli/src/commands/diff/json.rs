@@ -14,7 +14,7 @@ pub(super) fn document(comparison: &Comparison) -> Value {
         "verdict": comparison.verdict.word(),
         "exit": exit(comparison.verdict),
         "mode": comparison.mode.word(),
-        "value": comparison.value,
+        "value": comparison.value.kind,
         "sides": [side(before), side(after)],
         "alpha": comparison.alpha,
         "min_effect": comparison.min_effect,
