@@ -45,6 +45,9 @@ pub(crate) struct Weights<'t> {
     pub(crate) herfindahl: Vec<f64>,
     /// For each set: the own set of the function that has most of its samples.
     pub(crate) dominant: Vec<Option<u32>>,
+    /// For each set, whether it is most of all samples and what it leaves out are fewer functions. Shares do not
+    /// tell whether it grew or they shrank, and the few are likelier to be what changed.
+    pub(crate) is_rest: Vec<bool>,
     /// For each set, the sum over slices of squared within parts, as multiples of what chance would do.
     squares: Vec<f64>,
     /// How much each set counts for the common design effect, and up to which effect of its own: what happens
@@ -176,7 +179,7 @@ impl<'t> Weights<'t> {
             .collect();
         let is_before = |slice: &&Vec<usize>| tree.columns[slice[0]].side == Side::Before;
         let slices_before = slices.iter().filter(is_before).count();
-        let (herfindahl, dominant) = composition(tree, sets, &both);
+        let composition = composition(tree, sets, &both);
         let mut weights = Weights {
             tree,
             sets,
@@ -193,8 +196,9 @@ impl<'t> Weights<'t> {
             slices_before,
             within: Vec::new(),
             kinds: Vec::new(),
-            herfindahl,
-            dominant,
+            herfindahl: composition.iter().map(|of| of.herfindahl).collect(),
+            dominant: composition.iter().map(|of| of.dominant).collect(),
+            is_rest: composition.iter().map(|of| of.is_rest).collect(),
             squares: vec![0.0; sets.len()],
             importance: (pooled.share.iter().zip(&pooled.within))
                 .map(|(share, within)| match *within > 1e-9 {
@@ -388,6 +392,9 @@ impl<'t> Weights<'t> {
         if pooled.share[n] * pooled.samples < FEWEST {
             return Change::default();
         }
+        if self.is_rest[n] && spread.total.is_infinite() {
+            return Change::default();
+        }
         let Sums { before, after, .. } = *sums;
         let v = 1.0 / before + 1.0 / after;
         let total = before + after;
@@ -576,8 +583,23 @@ pub(crate) fn stretches(tree: &Tree, side: Side, parts: usize) -> Vec<Vec<usize>
         .collect()
 }
 
-/// Of each set, how much the noise of its functions averages out, and the function with most of its samples.
-fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> (Vec<f64>, Vec<Option<u32>>) {
+/// What functions a set consists of.
+struct Composition {
+    /// How much the noise of its functions averages out.
+    herfindahl: f64,
+    /// The function with most of its samples.
+    dominant: Option<u32>,
+    /// Whether it is most of all samples, and what it leaves out are fewer functions than it has.
+    is_rest: bool,
+}
+
+fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
+    let mut all = vec![0.0f64; tree.functions.len()];
+    for (samples, function) in selfs.iter().zip(&tree.node_functions).skip(1) {
+        all[*function as usize] += samples;
+    }
+    let whole: f64 = selfs.iter().sum();
+    let squares_of_all: f64 = all.iter().map(|sum| sum * sum).sum();
     sets.par_iter()
         .map_init(
             || (vec![0.0f64; tree.functions.len()], Vec::new()),
@@ -593,23 +615,28 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> (Vec<f64>, Vec<Optio
                         *sum += samples;
                     }
                 }
-                let (mut squares, mut total) = (0.0, 0.0);
+                let (mut squares, mut total, mut squares_of_rest) = (0.0, 0.0, squares_of_all);
                 let mut dominant: Option<(u32, f64)> = None;
                 met.sort_unstable();
                 for function in met.drain(..) {
                     let sum = std::mem::take(&mut sums[function as usize]);
                     squares += sum * sum;
                     total += sum;
+                    let of_all = all[function as usize];
+                    squares_of_rest -= of_all * of_all - (of_all - sum) * (of_all - sum);
                     if dominant.is_none_or(|(_, most)| sum > most) {
                         dominant = Some((function, sum));
                     }
                 }
-                let herfindahl = squares / (total * total).max(f64::MIN_POSITIVE);
-                (
-                    herfindahl.max(LEAST_HERFINDAHL),
-                    dominant.map(|(function, _)| function),
-                )
+                let of =
+                    |squares: f64, total: f64| squares / (total * total).max(f64::MIN_POSITIVE);
+                Composition {
+                    herfindahl: of(squares, total).max(LEAST_HERFINDAHL),
+                    dominant: dominant.map(|(function, _)| function),
+                    is_rest: total > 0.5 * whole
+                        && of(squares, total) < of(squares_of_rest, whole - total),
+                }
             },
         )
-        .unzip()
+        .collect()
 }

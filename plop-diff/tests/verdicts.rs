@@ -2,7 +2,7 @@
 
 use plop_core::{Frame, LabelValue, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
 use plop_diff::{
-    By, Comparison, Kind, Method, Mode, Options, Reason, Verdict, calibrate, compare,
+    By, Comparison, Kind, Method, Mode, Options, Prior, Reason, Verdict, calibrate, compare,
     compare_deploys,
 };
 use proptest::prelude::*;
@@ -445,6 +445,32 @@ fn phases_of_a_program_hide_nothing_from_several_runs() {
     let (before, same, slower) = (side(1.0, 1_000), side(1.0, 1_100), side(1.12, 1_200));
     assert_eq!(named(&compared_runs(&before, &same)), []);
     assert_eq!(named(&compared_runs(&before, &slower)), [("sort", true)]);
+}
+
+/// What shrinks makes everything else a larger share, and that is no growth.
+#[test]
+fn what_is_left_of_a_faster_function_did_not_grow() {
+    let calm = changed(|path| if path == "main;loop" { 8.0 } else { 1.0 });
+    let faster = changed(|path| if path == "main;loop" { 5.0 } else { 1.0 });
+    let comparison = compared(&run(&calm, 100_000, 60, 51), &run(&faster, 96_000, 60, 52));
+    assert_eq!(comparison.verdict, Verdict::Ok);
+    assert_eq!(named(&comparison), [("loop", false)]);
+    // A single function that is most of the cost can grow, and does so here.
+    let large = changed(|path| if path.ends_with("parse") { 15.0 } else { 1.0 });
+    let larger = changed(|path| if path.ends_with("parse") { 16.0 } else { 1.0 });
+    let known = Options {
+        prior: Prior {
+            functions: 0.001,
+            functions_sd: 0.1,
+            measured: true,
+            ..Prior::default()
+        },
+        ..Options::default()
+    };
+    let before = run(&large, 100_000, 60, 53);
+    let after = run(&larger, 104_000, 60, 54);
+    let comparison = compare(&[&before], &[&after], &known).unwrap();
+    assert_eq!(named(&comparison), [("parse", true)]);
 }
 
 /// No share changes where everything is slower by as much, and all the same it is found.
