@@ -44,6 +44,8 @@ pub(crate) struct Recording {
     save_every_ns: u64,
     saved_samples: u64,
     save_error: u64,
+    /// Whether the last has been saved before the process ends: its file may have been taken since.
+    is_whole: bool,
     ended: &'static str,
     refused: &'static str,
 }
@@ -65,6 +67,7 @@ static RECORDING: Global<Recording> = Global::new(Recording {
     save_every_ns: FIRST_SAVE_NS,
     saved_samples: 0,
     save_error: 0,
+    is_whole: false,
     ended: "",
     refused: "",
 });
@@ -174,11 +177,14 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
     recording.saved_ns = entered;
     recording.saved_samples = 0;
     recording.save_error = 0;
+    recording.is_whole = false;
     recording.ended = "";
     STOP.store(0, Release);
     DONE.store(false, Release);
-    if !recording.refused.is_empty() {
-        // There is nothing to sample, but that has to be told.
+    let ends = config.origin_ns + config.delay_ns + config.duration_ns;
+    let is_over = config.duration_ns > 0 && entered >= ends;
+    if is_over || !recording.refused.is_empty() {
+        // There is nothing to sample; that something is refused has to be told.
         DONE.store(true, Release);
         return Ok(());
     }
@@ -194,6 +200,7 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
         slots::begin_again(slot);
     }
     recording.state.ticks_are_wall = matches!(mode, Mode::Wall | Mode::Real);
+    recording.state.looks = mode.looks();
     handler::ELAPSED.store(mode == Mode::Real, Relaxed);
     slots::set_ring(config.rate);
     // SAFETY: no handler runs: none has been installed yet, or the last recording has ended.
@@ -284,6 +291,9 @@ fn stop_sampling(recording: &mut Recording, why: &'static str) {
     }
     recording.state.advance();
     recording.state.drain();
+    if recording.state.looks {
+        recording.threads.visit_unseen(&mut recording.state);
+    }
     for (_, slot) in slots::all() {
         if slot.state.load(Acquire) == slots::ARMED {
             trigger::lose_blocked(slot, 1);
@@ -303,9 +313,13 @@ pub(crate) fn finish(why: &'static str) {
     let entered = sys::now();
     // What was refused has been told.
     let Some(held) = lock() else { return };
-    if DONE.swap(true, AcqRel) {
+    if DONE.load(Acquire) {
         return;
     }
+    // Whoever asks the process to end, as pools do with their workers, asks after this.
+    let mask = sys::block(signals::ENDS);
+    SAVING.store(1, Release);
+    DONE.store(true, Release);
     // SAFETY: the lock is held.
     let recording = unsafe { RECORDING.get() };
     STOP.store(1, Release);
@@ -316,12 +330,18 @@ pub(crate) fn finish(why: &'static str) {
     until_nobody_writes();
     recording.setup_ns += sys::now().saturating_sub(entered);
     let mut image = Vector::new();
-    if image_of(recording, &mut image, true) {
+    if !recording.is_whole && image_of(recording, &mut image, true) {
         recording.save_error = put_locked(recording, image.as_slice());
     }
     image.free();
     drop(held);
+    SAVING.store(0, Release);
+    sys::wake(&SAVING);
+    sys::set_mask(mask);
 }
+
+/// 1 while the last of this process is being saved.
+static SAVING: AtomicU32 = AtomicU32::new(0);
 
 /// What the agent's thread is asked to do for a handler without the room for it.
 static ASKED: AtomicU32 = AtomicU32::new(NOTHING);
@@ -334,6 +354,11 @@ const A_CHECKPOINT: u32 = 2;
 pub(crate) fn finish_in_handler() {
     if !has_thread_do(TO_FINISH) {
         finish("signal");
+    }
+    // Another thread may be about it already.
+    let until = sys::now() + 2_000_000_000;
+    while SAVING.load(Acquire) == 1 && is_ours() && sys::now() < until {
+        sys::wait_until(&SAVING, 1, until);
     }
 }
 
@@ -505,6 +530,7 @@ pub(crate) extern "C" fn after_fork_in_child() {
     threads::UNPROVEN.store(0, Relaxed);
     trigger::BLOCKED_NS.store(0, Relaxed);
     ASKED.store(NOTHING, Relaxed);
+    SAVING.store(0, Relaxed);
     threads::DEFERRED.store(0, Relaxed);
     DONE.store(true, Release);
     if !over {

@@ -12,7 +12,7 @@ use crate::interpreter::{self, Interpreter};
 use crate::memory::Map;
 use crate::slots::{self, ARMED, Slot};
 use crate::state::{GIL, IDLE, LOCK, ON_CPU, RUNNABLE, State};
-use crate::threads::{DEFERRED, Threads, UNPROVEN, hexadecimal};
+use crate::threads::{DEFERRED, Threads, UNPROVEN, hexadecimal, looked_at};
 use crate::walk::{self, Sample};
 use crate::{codes, handler, sys, trigger};
 
@@ -26,14 +26,10 @@ impl Threads {
         let Some(interpreter) = interpreter::running() else {
             return;
         };
-        let now = sys::now();
-        if now.saturating_sub(self.listed_ns) > 1_000_000_000 || self.listed_ns < self.scanned_ns {
-            self.listed_ns = now;
-            list(interpreter);
-        }
+        self.list_in_time(interpreter);
         let made = slots::made() as usize;
         let began = sys::cycles();
-        // Half a percent of a processor.
+        // Half a percent of a processor, and two for those that nobody has seen yet.
         let budget = handler::PERIOD_CYCLES.load(Relaxed) / 200;
         for n in 0..made {
             let index = (self.next + n) % made.max(1);
@@ -41,35 +37,112 @@ impl Threads {
             else {
                 continue;
             };
-            look_at(interpreter, state, index, slot, own, own_slot);
-            if sys::cycles().wrapping_sub(began) > budget {
+            let share = if slot.visited.load(Relaxed) == 0 {
+                4
+            } else {
+                1
+            };
+            self.look(interpreter, state, index, slot, own, own_slot);
+            if sys::cycles().wrapping_sub(began) > share * budget {
                 self.next = (index + 1) % made.max(1);
                 return;
             }
         }
         self.next = 0;
     }
-}
 
-/// Notes the Python thread state of every thread that has one.
-fn list(interpreter: &Interpreter) {
-    if guarded() {
-        list_with(interpreter, &Direct);
-    } else {
-        list_with(interpreter, &Copied::new());
+    /// Looks at the threads that nobody has seen yet, when it is over.
+    pub(crate) fn visit_unseen(&mut self, state: &mut State) {
+        let (Some((own, own_slot)), Some(interpreter)) = (self.own, interpreter::running()) else {
+            return;
+        };
+        let until = sys::now() + LAST_LOOKS_NS;
+        self.list(interpreter);
+        let is_unseen = |slot: &Slot| {
+            slot.state.load(Acquire) == ARMED
+                && slot.node.load(Relaxed) == 0
+                && slot.ran.load(Relaxed) == 0
+        };
+        for (n, (index, slot)) in slots::all().filter(|(_, slot)| is_unseen(slot)).enumerate() {
+            if sys::now() > until {
+                break;
+            }
+            self.look(interpreter, state, index, slot, own, own_slot);
+            if n % 64 == 63 {
+                state.advance();
+                state.drain();
+            }
+        }
+        state.advance();
+        state.drain();
+    }
+
+    fn look(
+        &mut self,
+        interpreter: &Interpreter,
+        state: &mut State,
+        index: usize,
+        slot: &Slot,
+        own: usize,
+        own_slot: &Slot,
+    ) {
+        let is_young = || sys::now().saturating_sub(slot.since_ns.load(Relaxed)) < YOUNG_NS;
+        if slot.tstate.load(Relaxed) == 0 && is_young() {
+            // Python may not have met it yet. All its time counts at the first look.
+            let soon = sys::now() + SOON_NS;
+            self.list_again_ns = self.list_again_ns.min(soon);
+            return;
+        }
+        look_at(interpreter, state, index, slot, own, own_slot);
+    }
+
+    /// Lists Python's thread states once a second, and whenever there may be new ones, but for a small part of
+    /// the time.
+    fn list_in_time(&mut self, interpreter: &Interpreter) {
+        let now = sys::now();
+        let since = now.saturating_sub(self.listed_ns);
+        let is_new = self.prepared != slots::PREPARED.load(Acquire) || now >= self.list_again_ns;
+        if since > 1_000_000_000 || is_new && since > 100 * self.list_cost_ns {
+            self.list(interpreter);
+        }
+    }
+
+    fn list(&mut self, interpreter: &Interpreter) {
+        let began = sys::now();
+        self.listed_ns = began;
+        self.list_again_ns = u64::MAX;
+        self.prepared = slots::PREPARED.load(Acquire);
+        self.lists = self.lists.wrapping_add(1);
+        if guarded() {
+            list_with(interpreter, &Direct, self.lists);
+        } else {
+            list_with(interpreter, &Copied::new(), self.lists);
+        }
+        self.list_cost_ns = sys::now().saturating_sub(began);
     }
 }
 
-fn list_with(interpreter: &Interpreter, memory: &impl Memory) {
+/// So long after its start a thread is taken to be none of Python's if Python does not list it, and so soon it
+/// is looked for again.
+const YOUNG_NS: u64 = 300_000_000;
+const SOON_NS: u64 = 5_000_000;
+/// How long the last looks may take.
+const LAST_LOOKS_NS: u64 = 50_000_000;
+
+/// Notes the Python thread state of every thread that has one.
+fn list_with(interpreter: &Interpreter, memory: &impl Memory, list: u32) {
     let layout = &interpreter.layout;
     let at = |base: u64, offset: i32| {
         memory
             .pointer(base.wrapping_add(offset as u64))
             .unwrap_or(0)
     };
-    for (_, slot) in slots::all() {
-        slot.tstate.store(0, Relaxed);
-    }
+    let note = |slot: &Slot, tstate: u64| {
+        if slot.tstate.swap(tstate, Relaxed) != tstate {
+            // What was seen of it was something else.
+            slot.doing.store(u32::MAX, Relaxed);
+        }
+    };
     let mut by_tid = Map::new();
     for (index, slot) in slots::all().filter(|(_, slot)| slot.state.load(Acquire) == ARMED) {
         by_tid.insert(slot.tid.load(Relaxed) as u64, index as u32);
@@ -88,7 +161,8 @@ fn list_with(interpreter: &Interpreter, memory: &impl Memory) {
                     .get(tid as u64)
                     .and_then(|index| slots::get(index as usize))
             {
-                slot.tstate.store(tstate, Relaxed);
+                note(slot, tstate);
+                slot.listed.store(list, Relaxed);
             }
             tstate = at(tstate, layout.tstate.next);
         }
@@ -96,6 +170,9 @@ fn list_with(interpreter: &Interpreter, memory: &impl Memory) {
         interp = at(interp, layout.interp.next);
     }
     by_tid.free();
+    for (_, slot) in slots::all().filter(|(_, slot)| slot.listed.load(Relaxed) != list) {
+        note(slot, 0);
+    }
 }
 
 /// Looks at one thread. If it has not run since the last look, it is where it was. If it does not run
@@ -110,13 +187,9 @@ fn look_at(
 ) {
     let tid = slot.tid.load(Relaxed);
     let now = sys::now();
-    let last = slot.visited.swap(now, Relaxed);
-    // The first look has no stretch of time behind it but the tick's own.
-    let elapsed = if last == 0 {
-        state.period_ns
-    } else {
-        now.saturating_sub(last)
-    };
+    let last = looked_at(slot, state);
+    slot.visited.store(now, Relaxed);
+    let elapsed = now.saturating_sub(last);
     let Some(clock) = sys::clock(sys::cpu_clock_of(tid)) else {
         return;
     };

@@ -136,6 +136,9 @@ pub(crate) fn is_ours(signal: i32) -> bool {
 /// SIGHUP, SIGINT and SIGTERM, by which others have a process end.
 const ENDING: [i32; 3] = [1, 2, 15];
 
+/// The same as bits of a mask.
+pub(crate) const ENDS: u64 = 1 << 0 | 1 << 1 | 1 << 14;
+
 /// Where one of these would end the process at once, what was sampled is saved first. A process that is
 /// the first of its container is not ended by them, and would be if they were handled.
 #[cfg(plop_agent)]

@@ -85,6 +85,9 @@ pub(crate) struct Slot {
     pub(crate) clock: AtomicU64,
     /// The same, also where it ran on.
     pub(crate) ran_until: AtomicU64,
+    /// When its thread began, as far as is known, and when it ended.
+    pub(crate) since_ns: AtomicU64,
+    pub(crate) ended_ns: AtomicU64,
     /// When it was looked at last.
     pub(crate) visited: AtomicU64,
     /// The stack, and the state, that were seen then.
@@ -94,8 +97,9 @@ pub(crate) struct Slot {
     pub(crate) ran: AtomicU32,
     /// Elapsed time that is not yet a whole sample.
     pub(crate) carry_ns: AtomicU64,
-    /// Its Python thread state.
+    /// Its Python thread state, and the list that had it last.
     pub(crate) tstate: AtomicU64,
+    pub(crate) listed: AtomicU32,
 
     head: AtomicU64,
     tail: AtomicU64,
@@ -317,11 +321,17 @@ fn make() -> Option<(usize, &'static Slot)> {
 pub(crate) fn prepare(slot: &Slot, tid: i32) {
     begin_again(slot);
     slot.tstate.store(0, Relaxed);
+    slot.since_ns.store(sys::now(), Relaxed);
+    slot.ended_ns.store(0, Relaxed);
     slot.masked.store(0, Relaxed);
     slot.random
         .store((tid as u32).wrapping_mul(2_654_435_761) | 1, Relaxed);
     slot.tid.store(tid, Release);
+    PREPARED.fetch_add(1, Release);
 }
+
+/// How many threads have got a slot so far.
+pub(crate) static PREPARED: AtomicU32 = AtomicU32::new(0);
 
 /// Forgets what a slot's thread was last seen to do.
 pub(crate) fn begin_again(slot: &Slot) {

@@ -106,6 +106,10 @@ pub(crate) struct State {
     pub(crate) timeline: bool,
     /// Whether it is elapsed time that ticks.
     pub(crate) ticks_are_wall: bool,
+    /// Whether threads are looked at, so that all of their elapsed time is counted.
+    pub(crate) looks: bool,
+    /// When sampling began, or went on.
+    pub(crate) resumed_ns: u64,
     /// How often something was counted, by which a checkpoint tells whether there is anything new.
     pub(crate) counted: u64,
     /// The most words that a ring had when it was read last.
@@ -205,6 +209,8 @@ impl State {
             period_ns: 1,
             timeline: false,
             ticks_are_wall: false,
+            looks: false,
+            resumed_ns: 0,
             counted: 0,
             fullest: 0,
             dropped: 0,
@@ -250,6 +256,7 @@ impl State {
     pub(crate) fn resume(&mut self) {
         self.last_cpu_ns = sys::clock(sys::PROCESS_CPU).unwrap_or(0);
         self.last_wall_ns = sys::now();
+        self.resumed_ns = self.last_wall_ns;
         self.cycles_now = sys::cycles();
         self.now_ns = self.last_wall_ns;
         self.cycles_then = self.cycles_now;

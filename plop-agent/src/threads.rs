@@ -14,7 +14,7 @@ use crate::config::{Mode, Text};
 use crate::interpreter;
 use crate::memory::{Map, Vector};
 use crate::slots::{self, ARMED, RETIRED, Slot};
-use crate::state::{ON_CPU, State};
+use crate::state::{IDLE, ON_CPU, State};
 use crate::{names, sys, trigger};
 
 /// The agent's own thread, which is not sampled; 0 when there is none.
@@ -40,7 +40,13 @@ pub(crate) struct Threads {
     /// Threads that were seen once and have no slot yet.
     new: Vector<i32>,
     by_tid: Map,
+    /// When Python's thread states were listed last, which list that was, how long it took, how many threads
+    /// had a slot then, and how soon those that were not in it are looked for again.
     pub(crate) listed_ns: u64,
+    pub(crate) lists: u32,
+    pub(crate) list_cost_ns: u64,
+    pub(crate) prepared: u32,
+    pub(crate) list_again_ns: u64,
     /// When names were asked for last, and how far apart that is: less and less often, as names that
     /// are given late are given soon after the thread has begun.
     named_ns: u64,
@@ -61,6 +67,10 @@ impl Threads {
             new: Vector::new(),
             by_tid: Map::new(),
             listed_ns: 0,
+            lists: 0,
+            list_cost_ns: 0,
+            prepared: 0,
+            list_again_ns: u64::MAX,
             named_ns: 0,
             name_every_ns: NAMES_NS,
             next: 0,
@@ -335,6 +345,7 @@ pub(crate) fn retire(slot: &Slot) {
         .compare_exchange(ARMED, RETIRED, Release, Relaxed)
         .is_ok()
     {
+        slot.ended_ns.store(sys::now(), Release);
         trigger::lose_blocked(slot, 1);
         trigger::disarm(slot);
     }
@@ -345,14 +356,44 @@ pub(crate) fn retire(slot: &Slot) {
 pub(crate) fn settle(slot: &Slot, state: &mut State) {
     let pending = slot.pending_ns.swap(0, Relaxed);
     let skipped = u64::from(slot.skipped.swap(0, Relaxed));
-    let node = slot.ran.load(Relaxed);
-    if pending == 0 && skipped == 0 || node == 0 {
+    let (seen, doing) = (slot.node.load(Relaxed), slot.doing.load(Relaxed));
+    let ran = slot.ran.load(Relaxed);
+    let end = match slot.ended_ns.load(Acquire) {
+        0 => sys::now(),
+        end => end,
+    };
+    let rest = match state.looks {
+        true => end.saturating_sub(looked_at(slot, state)),
+        false => 0,
+    };
+    slot.visited.store(end, Relaxed);
+    if ran != 0 && (pending > 0 || skipped > 0) {
+        let thread = state.thread_of(slot, slot.tid.load(Relaxed));
+        slot.counts.delivered.fetch_add(skipped, Relaxed);
+        slot.counts.overruns.fetch_add(skipped, Relaxed);
+        state.account(slot, thread, ran, ON_CPU, end, skipped, pending);
+    }
+    if rest == 0 {
         return;
     }
+    // It was last where it was seen last; one that nobody saw in time was somewhere.
+    let (node, doing) = match (seen, ran) {
+        (0, 0) => (state.nowhere(), ON_CPU),
+        (0, ran) => (ran, ON_CPU),
+        (seen, _) if doing != u32::MAX => (seen, doing as u8),
+        (_, 0) => (seen, IDLE),
+        (_, ran) => (ran, ON_CPU),
+    };
     let thread = state.thread_of(slot, slot.tid.load(Relaxed));
-    slot.counts.delivered.fetch_add(skipped, Relaxed);
-    slot.counts.overruns.fetch_add(skipped, Relaxed);
-    state.account(slot, thread, node, ON_CPU, sys::now(), skipped, pending);
+    state.account(slot, thread, node, doing, end, 0, rest);
+}
+
+/// When a thread was looked at last, or else began, or else sampling did.
+pub(crate) fn looked_at(slot: &Slot, state: &State) -> u64 {
+    match slot.visited.load(Relaxed) {
+        0 => slot.since_ns.load(Relaxed).max(state.resumed_ns),
+        visited => visited,
+    }
 }
 
 /// The name of a thread, as Python or else the kernel knows it.

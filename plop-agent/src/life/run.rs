@@ -223,6 +223,7 @@ fn run(image: &mut Vector<u8>) {
             // SAFETY: the lock is held.
             let recording = unsafe { RECORDING.get() };
             recording.save_error = error;
+            recording.is_whole = done && error == 0;
             if is_forbidden(error) {
                 recording.file = u32::MAX;
             }

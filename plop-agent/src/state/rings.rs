@@ -193,6 +193,12 @@ impl State {
         self.account(of, thread, node, state, moment, cpu, wall_ns);
     }
 
+    /// The node of a stack that nobody saw; 0 without memory for it.
+    pub(crate) fn nowhere(&mut self) -> u32 {
+        let frame = self.marker(b"[unseen]");
+        frame.and_then(|frame| self.node(0, frame)).unwrap_or(0)
+    }
+
     /// The node of a sample's stack.
     pub(super) fn stack(
         &mut self,

@@ -258,6 +258,24 @@ fn a_request_to_end_loses_nothing() {
     }
 }
 
+/// A pool of processes asks its workers to end while they are ending.
+#[test]
+fn workers_of_a_pool_lose_nothing() {
+    let text = "import multiprocessing, time\n\
+                def burn(seconds):\n    end = time.process_time() + seconds\n    while time.process_time() < end: pass\n\
+                if __name__ == '__main__':\n    \
+                with multiprocessing.get_context('fork').Pool(3) as pool: pool.map(burn, [0.3] * 6)\n";
+    for python in pythons() {
+        for _ in 0..3 {
+            let record = Record::of(python.text(text)).with("--mode cpu");
+            let recorded = record.run().fine();
+            recorded.seen().is_sound().expect_cpu("burn", 1.8, 100.0);
+            let lacks = recorded.stderr.contains("did not come to the end");
+            assert!(!lacks, "{:?}: {}", python.version, recorded.stderr);
+        }
+    }
+}
+
 /// A crash that nothing in the program handles, on the thread's own stack and on a stack for signals as
 /// small as that of Rust's runtime.
 #[test]

@@ -97,6 +97,30 @@ fn nothing_is_collected_before_the_delay_is_over() {
     assert_eq!(seen.cpu("early"), 0);
 }
 
+/// What was recorded in its time stands when the program ends, with its children in it, and nothing lies beside.
+#[test]
+fn what_a_duration_recorded_stays() {
+    let text = "import os, time\n\
+                def burn(seconds):\n    end = time.monotonic() + seconds\n    while time.monotonic() < end: pass\n\
+                pid = os.fork()\nburn(2)\n\
+                if pid == 0: os._exit(0)\nos.waitpid(pid, 0)\nif os.fork() == 0: burn(0.2)\n";
+    for python in [pythons().first(), python()].into_iter().flatten() {
+        for name in ["d.plop", "d.folded"] {
+            let folder = tempfile::tempdir().unwrap();
+            let out = folder.path().join(name);
+            let record = Record::of(python.text(text)).with("-d 0.7 --mode cpu");
+            let recorded = record.into_file(Some(out.clone())).run_without_reading();
+            let files: Vec<_> = (std::fs::read_dir(folder.path()).unwrap())
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert_eq!(files, [name], "{:?}: {}", python.version, recorded.stderr);
+            if name == "d.plop" {
+                assert_eq!(Seen::of_file(&out).pids().len(), 2, "{:?}", python.version);
+            }
+        }
+    }
+}
+
 #[test]
 fn labels_are_on_every_sample() {
     let Some(python) = python() else { return };

@@ -384,3 +384,35 @@ fn the_trigger_is_told() {
         }
     }
 }
+
+/// Threads that begin to wait as soon as they begin are where they wait, and all of their time is there, however
+/// short they are and however many: no look need have met them while they ran.
+#[test]
+fn all_the_time_of_threads_that_only_wait_is_where_they_wait() {
+    let text = |wait: f64, threads: u32, rounds: u32| {
+        format!(
+            "import threading, time\n\
+             def rest():\n    time.sleep({wait})\n\
+             for _ in range({rounds}):\n    \
+             threads = [threading.Thread(target=rest) for _ in range({threads})]\n    \
+             for thread in threads: thread.start()\n    \
+             for thread in threads: thread.join()\n"
+        )
+    };
+    for python in pythons() {
+        for (wait, threads, rounds) in [(1.5, 1, 1), (0.1, 2, 12), (1.0, 300, 1)] {
+            for mode in ["wall", "cpu+wall"] {
+                let program = python.text(&text(wait, threads, rounds));
+                let recorded = Record::of(program).with("--mode").with(mode).run().fine();
+                let seen = recorded.seen().is_sound();
+                let due = wait * f64::from(threads * rounds) * 100.0;
+                let found = seen.wall("rest") as f64;
+                assert!(
+                    found > 0.93 * due - 10.0,
+                    "{:?} {mode}: {found} of {due} samples of {threads} threads",
+                    python.version
+                );
+            }
+        }
+    }
+}
