@@ -3,6 +3,8 @@
 
 #[path = "diff/outputs.rs"]
 mod outputs;
+#[path = "diff/planning.rs"]
+mod planning;
 #[path = "diff/schema.rs"]
 mod schema;
 mod support;

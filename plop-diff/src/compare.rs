@@ -8,14 +8,15 @@ use crate::comparison::{
 use crate::environment::{environment, warnings, word_of};
 use crate::groups::By;
 use crate::noise::Prior;
+use crate::power::{self, Gate};
 use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
+use crate::sets::Kind;
 use crate::sets::{Set, sets};
 use crate::strata::Strata;
 use crate::total::{self, TOTAL_SHARE, Whole};
 use crate::tree::{Run, Side, Tree, align, is_count};
 use crate::weigh::{Change, Weights};
-use crate::{power, sets::Kind};
 
 /// How to compare.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,6 +31,9 @@ pub struct Options {
     pub value: Option<String>,
     /// How many times slices are dealt out.
     pub permutations: usize,
+    /// What growth of a function of a twentieth of the whole has to be seen four times in five, in shares of the
+    /// whole, if nothing found is to be a verdict.
+    pub require_power: Option<f64>,
     /// Whether a changed environment is no reason to have no verdict.
     pub allow_environment: bool,
     /// How much more samples vary than independent ones, where there are no slices to tell.
@@ -50,6 +54,7 @@ impl Default for Options {
             mode: Mode::Auto,
             value: None,
             permutations: 999,
+            require_power: None,
             allow_environment: false,
             design_effect: None,
             prior: Prior::default(),
@@ -166,16 +171,25 @@ pub fn compare_deploys(
         _ => None,
     };
     let shown = as_bulk.as_ref().or(whole.as_ref());
+    let sides = [
+        summary(deploys_before, &tree, Side::Before, options, shown),
+        summary(deploys_after, &tree, Side::After, options, shown),
+    ];
+    let gate = Gate {
+        rules: &rules,
+        method,
+        runs: sides.each_ref().map(|side| side.runs),
+        wall_ns: sides.each_ref().map(|side| side.wall_ns),
+        min_effect: options.min_effect,
+        required: options.require_power,
+    };
     let mut comparison = Comparison {
         verdict: Verdict::Ok,
         mode,
         value,
         worth,
         method,
-        sides: [
-            summary(deploys_before, &tree, Side::Before, options, shown),
-            summary(deploys_after, &tree, Side::After, options, shown),
-        ],
+        sides,
         alpha: options.alpha,
         min_effect: options.min_effect,
         hypotheses: weighed.len(),
@@ -188,7 +202,7 @@ pub fn compare_deploys(
         }),
         likely: None,
         findings,
-        power: power::power(&weights, &scan, options.min_effect, options.prior.measured),
+        power: power::power(&weights, &scan, &gate),
         noise,
         warnings: said,
         node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
@@ -205,8 +219,33 @@ pub fn compare_deploys(
         comparison.likely = likely.map(|cause| finding(&weights, &scan, cause, samples));
     }
     comparison.verdict = judge(&comparison, &weights, &rules, options);
+    if comparison.verdict == Verdict::Ok
+        && let Some(said) = blindness(&comparison, options)
+    {
+        comparison.verdict = Verdict::Inconclusive;
+        comparison.warnings.push(said);
+    }
     comparison.tree = tree;
     Ok(comparison)
+}
+
+/// What is said where less could be seen than is required.
+fn blindness(comparison: &Comparison, options: &Options) -> Option<Warning> {
+    let (power, required) = (comparison.usual_power()?, options.require_power?);
+    let text = || {
+        format!(
+            "a function of {} % of the whole has to grow by {:.2} points to be found, which is more than the {:.2} \
+             points that were asked for (--require-power): that no growth was found is no verdict",
+            100.0 * power.share,
+            100.0 * power.detectable,
+            100.0 * required
+        )
+    };
+    (power.detectable > required).then(|| Warning {
+        code: "low-power",
+        text: text(),
+        forbids: true,
+    })
 }
 
 /// Runs on one tree, and what is weighed of it.

@@ -2,6 +2,7 @@
 
 use plop_core::ValueType;
 
+use crate::power::USUAL;
 use crate::sets::Kind;
 use crate::stats::upper_tail;
 use crate::tree::{Side, Tree};
@@ -225,6 +226,24 @@ pub struct Power {
     pub share: f64,
     /// The growth that is found four times in five, in shares of the whole.
     pub detectable: f64,
+    /// What it takes to see less; none where nearly all is seen that fails.
+    pub plan: Option<Plan>,
+}
+
+/// What it takes to see a smaller growth: more sampling, or more profiles.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Plan {
+    /// The growth that is to be found four times in five.
+    pub target: f64,
+    /// How many seconds longer each side has to be sampled; none where eight times as long will not do, since runs
+    /// differ by more than time averages out, and where it is not known how long they were.
+    pub seconds: Option<f64>,
+    /// The same as samples that each side has more.
+    pub samples: Option<f64>,
+    /// How many more profiles of the same length each side has to have.
+    pub profiles: Option<usize>,
+    /// What endless sampling of the same runs would find.
+    pub floor: f64,
 }
 
 /// What differs between runs and is in no slice.
@@ -322,6 +341,11 @@ impl Comparison {
     /// Whether a finding fails the gate.
     pub fn fails(&self, finding: &Finding) -> bool {
         finding.grew() && finding.points >= self.min_effect
+    }
+
+    /// What could have been seen of a function of a twentieth of the whole, for which people usually ask.
+    pub fn usual_power(&self) -> Option<&Power> {
+        self.power.iter().find(|power| power.share == USUAL)
     }
 
     /// The findings that fail the gate.

@@ -55,7 +55,7 @@ mod weigh;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
-    Comparison, Environment, Finding, Method, Mode, Noise, Power, Reason, Summary, Total,
+    Comparison, Environment, Finding, Method, Mode, Noise, Plan, Power, Reason, Summary, Total,
     TotalTest, Verdict, Warning,
 };
 pub use environment::Surroundings;

@@ -2,7 +2,7 @@
 
 use plop_core::{Frame, LabelValue, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
 use plop_diff::{
-    By, Comparison, Kind, Method, Mode, Options, Prior, Reason, Verdict, calibrate, compare,
+    By, Comparison, Kind, Method, Mode, Options, Power, Prior, Reason, Verdict, calibrate, compare,
     compare_deploys,
 };
 use proptest::prelude::*;
@@ -336,6 +336,107 @@ fn a_calibrated_service_shows_more() {
     }
     let error = calibrate(&profiles[..2], &Options::default()).unwrap_err();
     assert!(error.to_string().contains("three runs"), "{error}");
+}
+
+/// A plan is kept: sampled for so much longer, or with so many more profiles, a comparison sees what was said.
+#[test]
+fn what_a_plan_promises_is_seen() {
+    let timed = |samples: usize, seed: u64| {
+        let mut profile = run(SERVICE, samples, 60, seed);
+        profile.meta.wall_ns = Some(samples as i64 * 10_000_000);
+        profile
+    };
+    let of_five =
+        |comparison: &Comparison| -> Power { *comparison.usual_power().expect("a power") };
+    let length = 20_000;
+    let few = of_five(&compared(&timed(length, 401), &timed(length, 402)));
+    let plan = few.plan.expect("there is more to see");
+    assert!((plan.target - 0.5 * few.detectable).abs() < 1e-9);
+    assert!(plan.floor < plan.target, "{plan:?}");
+    let samples = plan.samples.expect("time will do");
+    let seconds = plan.seconds.expect("it is known how long it took");
+    assert!((seconds - samples * 0.01).abs() < 1e-6, "{plan:?}");
+    let longer = length + samples as usize;
+    let seen = of_five(&compared(&timed(longer, 403), &timed(longer, 404)));
+    let ratio = seen.detectable / plan.target;
+    assert!((0.8..1.2).contains(&ratio), "{seen:?} {plan:?}");
+
+    let profiles = plan.profiles.expect("profiles will do") as u64;
+    let side =
+        |seed: u64| -> Vec<Profile> { (0..=profiles).map(|n| timed(length, seed + n)).collect() };
+    let (before, after) = (side(500), side(600));
+    let (before, after): (Vec<&Profile>, Vec<&Profile>) =
+        (before.iter().collect(), after.iter().collect());
+    let many = compare(&before, &after, &Options::default()).unwrap();
+    let ratio = of_five(&many).detectable / plan.target;
+    assert!((0.7..1.15).contains(&ratio), "{ratio} {plan:?}");
+}
+
+/// Where runs differ by more than slices do, sampling for longer shows no more, and more profiles do.
+#[test]
+fn no_time_shows_what_differs_between_runs() {
+    let uneven = Prior {
+        functions: 0.05,
+        functions_sd: 0.05,
+        mix: 1.0 / 50.0,
+        mix_sd: 0.05,
+        measured: true,
+    };
+    let options = Options {
+        prior: uneven,
+        ..Options::default()
+    };
+    let (before, after) = (
+        run(SERVICE, 200_000, 60, 411),
+        run(SERVICE, 200_000, 60, 412),
+    );
+    let comparison = compare(&[&before], &[&after], &options).unwrap();
+    let power = comparison.usual_power().unwrap();
+    let plan = power.plan.expect("there is more to see");
+    assert!(
+        plan.floor > plan.target && plan.floor < power.detectable,
+        "{plan:?}"
+    );
+    assert_eq!((plan.samples, plan.seconds), (None, None));
+    assert!(
+        plan.profiles.is_some_and(|more| (2..20).contains(&more)),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn too_little_to_see_is_no_verdict_where_that_is_asked_for() {
+    let options = Options {
+        require_power: Some(0.01),
+        ..Options::default()
+    };
+    let before = run(SERVICE, 20_000, 60, 421);
+    let same = compare(&[&before], &[&run(SERVICE, 20_000, 60, 422)], &options).unwrap();
+    let power = same.usual_power().unwrap();
+    assert!(power.detectable > 0.01);
+    assert_eq!(power.plan.expect("a plan").target, 0.01);
+    assert_eq!(same.verdict, Verdict::Inconclusive);
+    let said = same
+        .warnings
+        .iter()
+        .find(|warning| warning.code == "low-power");
+    assert!(said.is_some_and(|said| said.forbids), "{:?}", same.warnings);
+    // What grew has been seen.
+    let slower = changed(|path| if path.ends_with("parse") { 1.8 } else { 1.0 });
+    let worse = compare(&[&before], &[&run(&slower, 20_000, 60, 423)], &options).unwrap();
+    assert_eq!(worse.verdict, Verdict::Regressed);
+    let enough = Options {
+        require_power: Some(0.5),
+        ..Options::default()
+    };
+    let same = compare(&[&before], &[&run(SERVICE, 20_000, 60, 422)], &enough).unwrap();
+    assert_eq!(same.verdict, Verdict::Ok);
+    assert!(
+        !same
+            .warnings
+            .iter()
+            .any(|warning| warning.code == "low-power")
+    );
 }
 
 /// A function that differs from run to run is no finding where several runs show that it does.

@@ -34,7 +34,8 @@ use crate::select::as_drawn;
 #[command(
     after_help = "Exit codes: 0 fine, improvements included; 1 a regression; 2 usage, or input that \
     cannot be read or compared; 3 no verdict: the environment changed or one side lost ticks (unless \
-    --allow-env-change), or a finding in counts without slices that does not survive a harsher assumption.\n\n\
+    --allow-env-change), a finding in counts without slices that does not survive a harsher assumption, or \
+    less to be seen than --require-power asks.\n\n\
     Examples:\n  \
     plop diff before.plop after.plop\n  \
     plop diff --min-effect 1% before.plop after.plop\n  \
@@ -73,6 +74,10 @@ pub(crate) struct Args {
     /// The least growth that fails, as a share of the whole cost
     #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = share)]
     min_effect: f64,
+    /// What growth of a function of 5 % has to be seen four times in five, in shares of the whole cost; where less can
+    /// be seen, that nothing grew is no verdict (exit code 3)
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    require_power: Option<f64>,
     /// Give a verdict though the interpreter, the machine, the clock or the period changed, or ticks were lost
     #[arg(long)]
     allow_env_change: bool,
@@ -206,6 +211,11 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         !args.tree || output.as_ref().is_none_or(|output| output.file.is_some()),
         "--tree is part of the report, and stdout has the file (name one with -o)"
     );
+    ensure!(
+        args.require_power
+            .is_none_or(|share| share > args.min_effect),
+        "--require-power must be more than --min-effect: no growth of less is looked for"
+    );
     let Sides {
         before,
         after,
@@ -225,6 +235,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let options = Options {
         alpha: args.alpha,
         min_effect: args.min_effect,
+        require_power: args.require_power,
         mode: args.mode.into(),
         value: args.value,
         allow_environment: args.allow_env_change,

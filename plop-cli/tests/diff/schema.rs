@@ -64,6 +64,12 @@ fn documents() -> Vec<Value> {
         format!("{old} --vs {new}"),
         format!("{old} --vs {same} --mode time"),
         format!("{old} --vs {new} --mode share"),
+        format!("--mode bulk {} {}", deploys("before"), deploys("slower")),
+        format!(
+            "--require-power 0.9% {} {}",
+            deploys("before"),
+            deploys("refactored")
+        ),
     ]
     .iter()
     .map(|words| {
@@ -90,7 +96,7 @@ fn every_document_is_as_the_schema_says() {
     for (key, all) in [
         ("verdict", &["ok", "regressed", "inconclusive"][..]),
         ("method", &["slices", "runs", "counts"]),
-        ("mode", &["work", "time", "share"]),
+        ("mode", &["work", "time", "share", "bulk"]),
     ] {
         for word in all {
             let has = documents.iter().any(|document| document[key] == *word);

@@ -1,7 +1,7 @@
 //! A comparison as JSON, for programs: `plop.diff/1`, which docs/json.md and docs/plop.diff.schema.json tell
 //! about.
 
-use plop_diff::{Comparison, Environment, Finding, Function, Side, Summary, Total};
+use plop_diff::{Comparison, Environment, Finding, Function, Power, Side, Summary, Total};
 use serde_json::{Value, json};
 
 use super::{exit, singular};
@@ -33,12 +33,7 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             "mix": number(comparison.noise.mix, 9),
             "measured": comparison.noise.measured,
         },
-        "power": (comparison.power.iter())
-            .map(|power| json!({
-                "share": power.share,
-                "mde_points": points(power.detectable),
-            }))
-            .collect::<Vec<_>>(),
+        "power": comparison.power.iter().map(power).collect::<Vec<_>>(),
         "warnings": (comparison.warnings.iter())
             .map(|warning| json!({
                 "code": warning.code, "text": warning.text, "forbids_a_verdict": warning.forbids,
@@ -150,6 +145,19 @@ fn function(function: &Function) -> Value {
         "line": function.line,
         "path": function.shown_file(),
         "before_name": (before != name && !before.is_empty()).then_some(before),
+    })
+}
+
+fn power(power: &Power) -> Value {
+    let plan = power.plan.as_ref();
+    json!({
+        "share": power.share,
+        "mde_points": points(power.detectable),
+        "for_points": plan.map(|plan| points(plan.target)),
+        "extra_seconds": plan.and_then(|plan| plan.seconds).map(|more| number(more, 1)),
+        "extra_samples": plan.and_then(|plan| plan.samples).map(|more| number(more, 0)),
+        "extra_profiles": plan.and_then(|plan| plan.profiles),
+        "floor_points": plan.map(|plan| points(plan.floor)),
     })
 }
 
