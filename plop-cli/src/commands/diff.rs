@@ -1,7 +1,9 @@
 //! `plop diff`: whether the new build is slower, and where.
 
 mod baseline;
+mod call_tree;
 mod json;
+mod layout;
 mod terminal;
 
 use std::io::{IsTerminal, Write};
@@ -90,6 +92,9 @@ pub(crate) struct Args {
     /// Print the call tree of both sides, as far as it changed
     #[arg(long)]
     tree: bool,
+    /// Use no signs but those of ASCII, as on a terminal whose locale has no others
+    #[arg(long)]
+    ascii: bool,
     /// Print the comparison as JSON
     #[arg(long, conflicts_with = "tree")]
     json: bool,
@@ -278,7 +283,8 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     if args.json {
         writeln!(out, "{}", json::document(&comparison))?;
     } else {
-        let style = terminal::Style::of(settings.color, std::io::stdout().is_terminal());
+        let terminal = std::io::stdout().is_terminal();
+        let style = layout::Style::of(settings.color, terminal, args.ascii);
         terminal::print(&mut out, &comparison, args.tree, &style)?;
     }
     Ok(exit_code(&comparison))

@@ -4,61 +4,15 @@
 use std::io::{self, Write};
 
 use plop_core::duration;
-use plop_diff::{Comparison, Finding, Method, Mode, Reason, Side, Verdict};
+use plop_diff::{Comparison, Finding, Function, Method, Mode, Plan, Reason, Summary, Verdict};
 
-use super::singular;
+use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
+use super::{call_tree, singular};
 
-/// How it is drawn.
-pub(super) struct Style {
-    color: bool,
-    width: usize,
-    ascii: bool,
-}
-
-impl Style {
-    pub(super) fn of(color: bool, terminal: bool) -> Style {
-        let columns = std::env::var("COLUMNS")
-            .ok()
-            .and_then(|text| text.parse().ok());
-        let width = match terminal {
-            true => rustix::termios::tcgetwinsize(io::stdout())
-                .map(|size| usize::from(size.ws_col))
-                .ok()
-                .filter(|width| *width > 0)
-                .or(columns),
-            false => columns,
-        };
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|value| !value.is_empty());
-        let utf8 = locale.is_some_and(|locale| {
-            let locale = locale.to_lowercase();
-            locale.contains("utf-8") || locale.contains("utf8")
-        });
-        Style {
-            color,
-            width: width.unwrap_or(100).clamp(50, 160),
-            ascii: terminal && !utf8,
-        }
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        match self.color {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
-            false => text.to_owned(),
-        }
-    }
-
-    fn sign<'s>(&self, sign: &'s str, ascii: &'s str) -> &'s str {
-        if self.ascii { ascii } else { sign }
-    }
-}
-
-const BOLD: &str = "1";
-const WORSE: &str = "1;38;5;208";
-const BETTER: &str = "38;5;75";
-const QUIET: &str = "2";
+/// So many ways to a cause are told.
+const PATHS: usize = 3;
+/// So many other names of the same stacks are told.
+const NAMES: usize = 4;
 
 pub(super) fn print(
     out: &mut impl Write,
@@ -66,83 +20,60 @@ pub(super) fn print(
     tree: bool,
     style: &Style,
 ) -> io::Result<()> {
-    let arrow = style.sign("→", "->");
     let [before, after] = &comparison.sides;
-    let side = |side: &plop_diff::Summary| {
-        let profiles = match (side.runs, side.profiles) {
-            (1, 1) => String::new(),
-            (runs, profiles) if runs == profiles => format!("{runs} profiles, "),
-            (1, profiles) => format!("{profiles} profiles of one deploy, "),
-            (runs, profiles) => format!("{runs} deploys in {profiles} profiles, "),
-        };
-        format!(
-            "{} ({profiles}{} samples)",
-            style.paint(BOLD, &side.name),
-            count(side.samples)
-        )
-    };
-    writeln!(out, "plop diff  {}  {arrow}  {}", side(before), side(after))?;
+    let heading = [
+        piece(PLAIN, "plop diff"),
+        piece(BOLD, side(before)),
+        piece(BOLD, format!("→\u{a0}\u{a0}{}", side(after))),
+    ];
+    style.put(out, piece(PLAIN, ""), 2, &heading)?;
     for warning in &comparison.warnings {
-        let sign = style.sign("⚠", "!");
-        for line in wrapped(&warning.text, style.width, 2) {
-            writeln!(out, "{} {line}", style.paint(BOLD, sign))?;
-        }
+        let text = [piece(PLAIN, &warning.text)];
+        style.put(out, piece(BOLD, "⚠ "), 2, &text)?;
     }
-    writeln!(out, "{}", verdict(comparison, style))?;
-    writeln!(out, "{}", style.paint(QUIET, &trust(comparison)))?;
+    style.put(out, piece(PLAIN, ""), 2, &verdict(comparison))?;
+    let trust = [piece(QUIET, trust(comparison))];
+    style.put(out, piece(PLAIN, ""), 2, &trust)?;
     if let Some(alike) = comparison.total.as_ref().and_then(|total| total.alike) {
         let change = percent_change(alike);
         let text = format!("everything alike: {change}; no part of the program tells it better");
-        writeln!(out, "{}", style.paint(BOLD, &text))?;
+        style.put(out, piece(PLAIN, ""), 2, &[piece(BOLD, text)])?;
     }
+    writeln!(out)?;
     if let Some(likely) = &comparison.likely {
         let text = "the whole grew, and no cause can be told from chance; most likely it is";
-        writeln!(out, "\n{text}")?;
+        style.put(out, piece(PLAIN, ""), 2, &[piece(PLAIN, text)])?;
         print_finding(out, comparison, likely, style)?;
-    }
-    if !comparison.findings.is_empty() {
         writeln!(out)?;
     }
     for finding in &comparison.findings {
         print_finding(out, comparison, finding, style)?;
     }
-    writeln!(out)?;
-    for line in wrapped(&not_seen(comparison, style), style.width, 0) {
-        writeln!(out, "{}", style.paint(QUIET, &line))?;
+    if !comparison.findings.is_empty() {
+        writeln!(out)?;
+    }
+    for text in seen(comparison) {
+        style.put(out, piece(PLAIN, ""), 2, &[piece(QUIET, text)])?;
     }
     if tree {
         writeln!(out)?;
-        print_tree(out, comparison, style)?;
+        call_tree::print(out, comparison, style)?;
     }
     Ok(())
 }
 
-fn verdict(comparison: &Comparison, style: &Style) -> String {
-    let total = comparison.total.as_ref().map(|total| {
-        let (before, after) = (
-            amount(total.before, &total.unit),
-            amount(total.after, &total.unit),
-        );
-        if total.unit == "bulk" {
-            return format!(
-                "  the whole {change}, if most functions did not change",
-                change = percent_change(total.change())
-            );
-        }
-        let what = match total.unit.strip_prefix("ns/") {
-            Some(work) => format!("CPU per {}", singular(work)),
-            None => "CPU used".to_owned(),
-        };
-        let change = percent_change(total.change());
-        let interval = total.tested.map_or(String::new(), |test| {
-            let [low, high] = test.interval.map(|factor| percent_change(factor - 1.0));
-            format!("  [{low}, {high}]")
-        });
-        format!(
-            "  {what} {before} {} {after}  {change}{interval}",
-            style.sign("→", "->")
-        )
-    });
+fn side(side: &Summary) -> String {
+    let profiles = match (side.runs, side.profiles) {
+        (1, 1) => String::new(),
+        (runs, profiles) if runs == profiles => format!("{runs} profiles, "),
+        (1, profiles) => format!("{profiles} profiles of one deploy, "),
+        (runs, profiles) => format!("{runs} deploys in {profiles} profiles, "),
+    };
+    let of = fixed(format!("({profiles}{} samples)", count(side.samples)));
+    format!("{} {of}", side.name)
+}
+
+fn verdict(comparison: &Comparison) -> Vec<Piece> {
     let (word, code) = match comparison.verdict {
         Verdict::Regressed => ("REGRESSED", WORSE),
         Verdict::Ok if comparison.findings.iter().any(|finding| !finding.grew()) => {
@@ -151,50 +82,77 @@ fn verdict(comparison: &Comparison, style: &Style) -> String {
         Verdict::Ok => ("OK", BOLD),
         Verdict::Inconclusive => ("INCONCLUSIVE", BOLD),
     };
-    format!(
-        "{}{}  mode: {}",
-        style.paint(code, word),
-        total.unwrap_or_default(),
-        match comparison.mode {
-            Mode::Share => "shares of the whole",
-            Mode::Bulk => "shares, against what did not change",
-            Mode::Time => "CPU time per elapsed time",
-            Mode::Work | Mode::Auto => "CPU time per unit of work",
+    let mut pieces = vec![piece(code, fixed(word))];
+    if let Some(total) = &comparison.total {
+        let change = percent_change(total.change());
+        if total.unit == "bulk" {
+            let text = format!("the whole {change}, if most functions did not change");
+            pieces.push(piece(PLAIN, text));
+        } else {
+            let what = match total.unit.strip_prefix("ns/") {
+                Some(work) => format!("CPU per {}", singular(work)),
+                None => "CPU used".to_owned(),
+            };
+            let [before, after] =
+                [total.before, total.after].map(|number| amount(number, &total.unit));
+            pieces.push(piece(PLAIN, fixed(format!("{what} {before} → {after}"))));
+            pieces.push(piece(PLAIN, change));
         }
-    )
+        if let Some(test) = total.tested {
+            let [low, high] = test.interval.map(|factor| percent_change(factor - 1.0));
+            pieces.push(piece(PLAIN, fixed(format!("[{low}, {high}]"))));
+        }
+    }
+    let mode = match comparison.mode {
+        Mode::Share => "shares of the whole",
+        Mode::Bulk => "shares, against what did not change",
+        Mode::Time => "CPU time per elapsed time",
+        Mode::Work | Mode::Auto => "CPU time per unit of work",
+    };
+    pieces.push(piece(QUIET, format!("mode: {mode}")));
+    pieces
 }
 
 /// Why one may believe it.
 fn trust(comparison: &Comparison) -> String {
+    let mut texts = Vec::new();
+    let failing: Vec<&Finding> = comparison.regressions().collect();
+    let explained: Option<f64> = (failing.iter().map(|one| comparison.explains(one))).sum();
+    if let Some(share) = explained.filter(|share| *share > 0.0) {
+        let causes = match failing.len() {
+            1 => "1 cause explains".to_owned(),
+            more => format!("{more} causes explain"),
+        };
+        let part = fixed(format!("{:.0} %", 100.0 * share.min(1.0)));
+        texts.push(format!("{causes} {part} of it"));
+    }
+    texts.push(format!(
+        "false alarms {} over {} sets of stacks",
+        brief(comparison.alpha),
+        count(comparison.hypotheses as f64)
+    ));
     let noise = &comparison.noise;
-    let how = match comparison.method {
+    let functions = format!("±{}", fixed(format!("{:.1} %", 100.0 * noise.functions)));
+    let [before, after] = &comparison.sides;
+    match comparison.method {
         Method::Slices => {
-            let from = if noise.measured {
-                "calibrated"
-            } else {
-                "learnt from this pair"
+            let from = match noise.measured {
+                true => "calibrated",
+                false => "learnt from this pair",
             };
-            format!(
-                "{} and {} slices; between runs: functions ±{:.1} %, request mix as of {} requests ({from})",
-                comparison.sides[0].slices,
-                comparison.sides[1].slices,
-                100.0 * noise.functions,
-                count(1.0 / noise.mix),
-            )
+            texts.push(format!("{} and {} slices", before.slices, after.slices));
+            texts.push(format!(
+                "between runs functions {functions}, request mix as of {} requests ({from})",
+                count(1.0 / noise.mix)
+            ));
         }
-        Method::Runs => format!(
-            "{} and {} runs; between runs: functions ±{:.1} %",
-            comparison.sides[0].runs,
-            comparison.sides[1].runs,
-            100.0 * noise.functions,
-        ),
-        Method::Counts => "counts without slices".to_owned(),
-    };
-    format!(
-        "false alarms {} over {} sets of stacks; {how}",
-        percent(comparison.alpha),
-        comparison.hypotheses
-    )
+        Method::Runs => {
+            texts.push(format!("{} and {} runs", before.runs, after.runs));
+            texts.push(format!("between runs functions {functions}"));
+        }
+        Method::Counts => texts.push("counts without slices".to_owned()),
+    }
+    texts.join("; ")
 }
 
 fn print_finding(
@@ -204,76 +162,92 @@ fn print_finding(
     style: &Style,
 ) -> io::Result<()> {
     let tree = &comparison.tree;
-    let function = &tree.functions[finding.function as usize];
-    let [raw_before, raw_after] = &function.raw;
-    let name = if raw_after.is_empty() {
-        raw_before
-    } else {
-        raw_after
+    let of = |id: u32| &tree.functions[id as usize];
+    let function = of(finding.function);
+    let (sign, code) = match (finding.grew(), comparison.fails(finding)) {
+        (true, true) => (" ▲ ", WORSE),
+        (true, false) => (" △ ", BOLD),
+        (false, _) => (" ▼ ", BETTER),
     };
-    let place = match (function.file.is_empty(), function.line) {
-        (true, _) => String::new(),
-        (false, 0) => format!("  ({})", function.file),
-        (false, line) => format!("  ({}:{line})", function.file),
+    let name = match finding.caller {
+        Some(caller) => format!("{} → {}", of(caller).shown(), function.shown()),
+        None => function.shown().to_owned(),
     };
-    let fails = finding.grew() && finding.points >= comparison.min_effect;
-    let (sign, code) = match (finding.grew(), fails) {
-        (true, true) => (style.sign("▲", "+"), WORSE),
-        (true, false) => (style.sign("△", "+"), BOLD),
-        (false, _) => (style.sign("▼", "-"), BETTER),
+    let mut heading = vec![piece(BOLD, fixed(name))];
+    let place = match (function.file.as_str(), function.line) {
+        ("", _) => String::new(),
+        (file, 0) => format!("({file})"),
+        (file, line) => format!("({file}:{line})"),
     };
-    writeln!(
-        out,
-        " {} {}{place}  {}",
-        style.paint(code, sign),
-        style.paint(BOLD, name),
-        reason(finding)
-    )?;
-    let [low, high] = finding.interval;
-    let factor = match finding.share[0] > 0.0 && finding.factor < 1e5 {
-        true => format!("  itself {}", percent_change(finding.factor - 1.0)),
-        false => String::new(),
-    };
-    writeln!(
-        out,
-        "     {} {} {} of samples{factor}  {}",
-        percent(finding.share[0]),
-        style.sign("→", "->"),
-        percent(finding.share[1]),
-        style.paint(
-            QUIET,
-            &format!("z {:.1} (limit {:.1})", finding.z, comparison.threshold)
-        )
-    )?;
-    writeln!(
-        out,
-        "     {} of the whole cost before  [{}, {}]",
-        style.paint(code, &points(finding.points)),
-        points(low),
-        points(high)
-    )?;
-    let arrow = style.sign(" ▸ ", " > ");
+    if !place.is_empty() {
+        heading.push(piece(PLAIN, fixed(place)));
+    }
+    heading.push(piece(PLAIN, reason(finding)));
+    style.put(out, piece(code, sign), 5, &heading)?;
+
+    let [low, high] = finding.interval.map(signed);
+    let interval = fixed(format!("[{low}, {high}]"));
+    let points = [
+        piece(code, fixed(points(finding.points))),
+        piece(PLAIN, interval),
+        piece(PLAIN, "of the whole cost before"),
+    ];
+    style.put(out, piece(PLAIN, "     "), 7, &points)?;
+
+    let [before, after] = finding.share.map(percent);
+    let mut numbers = vec![piece(
+        PLAIN,
+        fixed(format!("{before} → {after} of samples")),
+    )];
+    if finding.samples[0] > 0.0 && finding.factor < 1e5 {
+        let itself = format!("itself {}", percent_change(finding.factor - 1.0));
+        numbers.push(piece(PLAIN, fixed(itself)));
+    }
+    let z = format!("z {:.1} (limit {:.1})", finding.z, comparison.threshold);
+    numbers.push(piece(QUIET, fixed(z)));
+    style.put(out, piece(PLAIN, "     "), 7, &numbers)?;
+
+    for text in names(function, finding, comparison) {
+        style.put(out, piece(PLAIN, "     "), 7, &[piece(PLAIN, text)])?;
+    }
     let mut nodes = finding.nodes.clone();
     nodes.sort_by(|a, b| {
         weight(comparison, *b)
             .total_cmp(&weight(comparison, *a))
             .then(a.cmp(b))
     });
-    for node in nodes.iter().take(3) {
-        let path: Vec<&str> = (tree.path(*node).iter())
-            .map(|id| tree.functions[*id as usize].name.as_str())
-            .collect();
-        let path = shortened(&path, arrow, style.width.saturating_sub(6));
-        writeln!(out, "     {}", style.paint(QUIET, &path))?;
+    let mut quiet = |text: String| style.put(out, piece(PLAIN, "     "), 7, &[piece(QUIET, text)]);
+    for node in nodes.iter().take(PATHS) {
+        let path = tree.path(*node);
+        let path: Vec<&str> = path.iter().map(|id| of(*id).shown()).collect();
+        quiet(fixed(style.path(&path, style.width.saturating_sub(5))))?;
     }
-    if nodes.len() > 3 {
-        writeln!(
-            out,
-            "     {}",
-            style.paint(QUIET, &format!("and {} other places", nodes.len() - 3))
-        )?;
+    match nodes.len().saturating_sub(PATHS) {
+        0 => Ok(()),
+        1 => quiet("and 1 other place".into()),
+        more => quiet(format!("and {} other places", count(more as f64))),
     }
-    Ok(())
+}
+
+/// Under which other names the cause goes.
+fn names(function: &Function, finding: &Finding, comparison: &Comparison) -> Vec<String> {
+    let mut texts = Vec::new();
+    let [before, after] = &function.raw;
+    if !before.is_empty() && !after.is_empty() && before != after {
+        texts.push(format!("called {before} before"));
+    }
+    let also: Vec<&str> = (finding.also.iter())
+        .map(|id| comparison.tree.functions[*id as usize].shown())
+        .collect();
+    if !also.is_empty() {
+        let more = match also.len().saturating_sub(NAMES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = also[..also.len().min(NAMES)].join(", ");
+        texts.push(format!("the same stacks: {shown}{more}"));
+    }
+    texts
 }
 
 /// Samples at and below a node on both sides.
@@ -301,128 +275,88 @@ fn reason(finding: &Finding) -> &'static str {
     }
 }
 
-fn not_seen(comparison: &Comparison, style: &Style) -> String {
-    let sizes: Vec<String> = (comparison.power.iter())
-        .map(|power| {
-            format!(
-                "{} of one of {}",
-                points(power.detectable),
-                percent(power.share)
-            )
-        })
-        .collect();
-    let nothing = match comparison.findings.is_empty() {
-        true => "nothing changed that could be seen; ",
-        false => "",
+/// What could have been seen, and what it takes to see more.
+fn seen(comparison: &Comparison) -> Vec<String> {
+    let mut texts = Vec::new();
+    if comparison.findings.is_empty() {
+        texts.push("nothing changed that could be seen".to_owned());
+    }
+    let Some(usual) = comparison.usual_power() else {
+        return texts;
     };
-    format!(
-        "{nothing}a growth of a function is found four times in five from: {}{}",
-        sizes.join(", "),
-        match comparison.method {
-            Method::Slices | Method::Runs => String::new(),
-            Method::Counts => format!(" {} if the assumption holds", style.sign("—", "-")),
-        }
-    )
+    let others: Vec<String> = (comparison.power.iter())
+        .filter(|power| power.share != usual.share)
+        .map(|power| format!("of {}: {}", brief(power.share), unsigned(power.detectable)))
+        .collect();
+    let if_so = match comparison.method {
+        Method::Slices | Method::Runs => "",
+        Method::Counts => ", if the assumption holds",
+    };
+    texts.push(format!(
+        "seen four times in five: a function of {} that grows by {} ({}){if_so}",
+        brief(usual.share),
+        unsigned(usual.detectable),
+        others.join(", ")
+    ));
+    if let Some(plan) = &usual.plan {
+        texts.push(format!(
+            "to see {}: {}",
+            unsigned(plan.target),
+            steps(plan, comparison.noise.measured)
+        ));
+    }
+    texts
 }
 
-/// The call tree of both sides: what changed, and the way to it.
-fn print_tree(out: &mut impl Write, comparison: &Comparison, style: &Style) -> io::Result<()> {
-    let tree = &comparison.tree;
-    let totals = comparison.selfs.each_ref().map(|selfs| tree.totals(selfs));
-    let all = [tree.samples(Side::Before), tree.samples(Side::After)];
-    let mut shown = vec![false; tree.len()];
-    let found = comparison
-        .findings
-        .iter()
-        .flat_map(|finding| finding.nodes.iter().copied());
-    let strong = (0..tree.len() as u32)
-        .filter(|node| comparison.node_z[*node as usize].abs() >= comparison.threshold);
-    for node in found.chain(strong) {
-        let mut at = node as usize;
-        while !shown[at] {
-            shown[at] = true;
-            at = tree.parents[at] as usize;
-        }
+/// What to do to see what a plan is for.
+fn steps(plan: &Plan, measured: bool) -> String {
+    let profiles = plan.profiles.map(|more| match more {
+        1 => "1 more profile a side".to_owned(),
+        more => format!("{} more profiles a side", count(more as f64)),
+    });
+    let time = match (plan.seconds, plan.samples) {
+        (Some(more), _) => Some(format!("{} more a side", time(more))),
+        (None, Some(more)) => Some(format!("{} more samples a side", count(rounded_up(more)))),
+        (None, None) => None,
+    };
+    let calibrate = match measured {
+        true => "",
+        false => "; plop calibrate measures by how much",
+    };
+    match (time, profiles) {
+        (Some(time), Some(profiles)) => format!("{time}, or {profiles}"),
+        (Some(time), None) => time,
+        (None, Some(profiles)) => format!(
+            "{profiles}; more seconds will not do, since runs differ by more (endless ones would see {}){calibrate}",
+            unsigned(plan.floor)
+        ),
+        (None, None) => format!("nothing will help, since runs differ by more{calibrate}"),
     }
-    if !shown.iter().any(|shown| *shown) {
-        return writeln!(out, "the call tree shows no change");
-    }
-    writeln!(out, "{}", style.paint(QUIET, "  before    after   change"))?;
-    let mut depths = vec![0usize; tree.len()];
-    for node in 0..tree.len() {
-        if node > 0 {
-            depths[node] = depths[tree.parents[node] as usize] + 1;
-        }
-        if !shown[node] {
-            continue;
-        }
-        let share = [totals[0][node] / all[0], totals[1][node] / all[1]];
-        let change = share[1] - share[0];
-        let name = match node {
-            0 => "all",
-            _ => tree.functions[tree.node_functions[node] as usize]
-                .name
-                .as_str(),
-        };
-        let is_strong = comparison.node_z[node].abs() >= comparison.threshold;
-        let text = format!(
-            "{:>8} {:>8} {:>8}  {}{name}",
-            percent(share[0]),
-            percent(share[1]),
-            points(change),
-            "  ".repeat(depths[node].min(40)),
-        );
-        let text: String = text.chars().take(style.width).collect();
-        let painted = match is_strong {
-            true if change > 0.0 => style.paint(WORSE, &text),
-            true => style.paint(BETTER, &text),
-            false => text,
-        };
-        writeln!(out, "{painted}")?;
-    }
-    Ok(())
 }
 
-/// A path that fits, without its middle if need be.
-fn shortened(path: &[&str], arrow: &str, width: usize) -> String {
-    let whole = path.join(arrow);
-    if whole.chars().count() <= width || path.len() < 3 {
-        return whole.chars().take(width).collect();
-    }
-    let dots = "…";
-    let mut kept = path.len() - 1;
-    while kept > 1 {
-        let short = format!(
-            "{}{arrow}{dots}{arrow}{}",
-            path[0],
-            path[path.len() - kept + 1..].join(arrow)
-        );
-        if short.chars().count() <= width {
-            return short;
-        }
-        kept -= 1;
-    }
-    let short = format!("{dots}{arrow}{}", path[path.len() - 1]);
-    short.chars().take(width).collect()
+/// A number with two digits that count, and no less.
+fn rounded_up(number: f64) -> f64 {
+    let digits = number.max(1.0).log10().floor();
+    let unit = 10f64.powf((digits - 1.0).max(0.0));
+    (number / unit).ceil() * unit
 }
 
-/// Lines of a text that are no wider.
-fn wrapped(text: &str, width: usize, margin: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.len() - 1;
-        let line = &lines[last];
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() + margin > width {
-            lines.push(word.to_owned());
-        } else {
-            let space = if line.is_empty() { "" } else { " " };
-            lines[last] = format!("{line}{space}{word}");
-        }
-    }
-    lines
+fn time(seconds: f64) -> String {
+    fixed(match seconds {
+        few if few < 600.0 => format!("{} s", count(rounded_up(few))),
+        more if more < 36_000.0 => format!("{} min", count(rounded_up(more / 60.0))),
+        many => format!("{} h", count(rounded_up(many / 3600.0))),
+    })
 }
 
-fn percent(share: f64) -> String {
+/// A share with the digits that it has, as people ask for it.
+fn brief(share: f64) -> String {
+    let text = format!("{:.3}", 100.0 * share);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    fixed(format!("{text} %"))
+}
+
+pub(super) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     match percent {
         0.0 => "0 %".into(),
@@ -433,15 +367,25 @@ fn percent(share: f64) -> String {
 }
 
 fn percent_change(change: f64) -> String {
-    format!("{:+.1} %", 100.0 * change)
+    fixed(format!("{:+.1} %", 100.0 * change))
 }
 
-fn points(share: f64) -> String {
+pub(super) fn points(share: f64) -> String {
+    format!("{} pt", signed(share))
+}
+
+fn unsigned(share: f64) -> String {
+    fixed(points(share).trim_start_matches('+'))
+}
+
+/// Points without their unit.
+fn signed(share: f64) -> String {
     let points = 100.0 * share;
     match points.abs() {
-        small if small < 0.1 => format!("{points:+.3} pt"),
-        small if small < 10.0 => format!("{points:+.2} pt"),
-        _ => format!("{points:+.1} pt"),
+        none if none < 0.0005 => "0".into(),
+        small if small < 0.1 => format!("{points:+.3}"),
+        small if small < 10.0 => format!("{points:+.2}"),
+        _ => format!("{points:+.1}"),
     }
 }
 
@@ -463,4 +407,65 @@ fn count(number: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_told_in_round_numbers() {
+        let plan = Plan {
+            target: 0.01,
+            seconds: Some(151.2),
+            samples: Some(15_120.0),
+            profiles: Some(1),
+            floor: 0.008,
+        };
+        let told = |plan: &Plan, measured| steps(plan, measured).replace('\u{a0}', " ");
+        assert_eq!(
+            told(&plan, false),
+            "160 s more a side, or 1 more profile a side"
+        );
+        let plan = Plan {
+            seconds: None,
+            profiles: Some(3),
+            ..plan
+        };
+        assert_eq!(
+            told(&plan, true),
+            "16,000 more samples a side, or 3 more profiles a side"
+        );
+        let plan = Plan {
+            samples: None,
+            ..plan
+        };
+        assert_eq!(
+            told(&plan, true),
+            "3 more profiles a side; more seconds will not do, since runs differ by more (endless ones would see \
+             0.80 pt)"
+        );
+        let plan = Plan {
+            profiles: None,
+            ..plan
+        };
+        assert_eq!(
+            told(&plan, false),
+            "nothing will help, since runs differ by more; plop calibrate measures by how much"
+        );
+        let times =
+            [12.0, 599.1, 1234.0, 40_000.0].map(|seconds| time(seconds).replace('\u{a0}', " "));
+        assert_eq!(times, ["12 s", "600 s", "21 min", "12 h"]);
+    }
+
+    #[test]
+    fn numbers_have_as_many_digits_as_they_need() {
+        let shown = [0.01, 0.005, 0.2, 0.123_456].map(|share| brief(share).replace('\u{a0}', " "));
+        assert_eq!(shown, ["1 %", "0.5 %", "20 %", "12.346 %"]);
+        assert_eq!(
+            [0.0, 0.000_64, -0.0311, 0.116].map(points),
+            ["0 pt", "+0.064 pt", "-3.11 pt", "+11.6 pt"]
+        );
+        assert_eq!(count(1_234_567.0), "1,234,567");
+    }
 }
