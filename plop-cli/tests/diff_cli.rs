@@ -1,6 +1,8 @@
 //! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
 #![allow(clippy::unwrap_used)]
 
+#[path = "diff/inputs.rs"]
+mod inputs;
 #[path = "diff/outputs.rs"]
 mod outputs;
 #[path = "diff/planning.rs"]
@@ -305,7 +307,7 @@ fn a_service_is_calibrated_by_a_folder_of_runs() {
     );
     for (text, said) in [
         ("{}", "not what plop calibrate writes"),
-        ("x", "cannot read other.json"),
+        ("x", "cannot read the calibration other.json"),
     ] {
         fs::write(place.0.path().join("other.json"), text).unwrap();
         let told = place.diff("--calibration other.json before.folded after.folded");

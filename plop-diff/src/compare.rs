@@ -5,7 +5,7 @@ use plop_core::{Error, Profile, Result, ValueType};
 use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
-use crate::environment::{environment, warnings, word_of};
+use crate::environment::{environment, likeness, warnings, word_of};
 use crate::groups::By;
 use crate::noise::Prior;
 use crate::power::{self, Gate};
@@ -100,10 +100,10 @@ pub fn compare_deploys(
     deploys_after: &[Vec<&Profile>],
     options: &Options,
 ) -> Result<Comparison> {
+    let (deploys_before, empty_before) = with_samples("before", deploys_before)?;
+    let (deploys_after, empty_after) = with_samples("after", deploys_after)?;
+    let (deploys_before, deploys_after) = (&deploys_before[..], &deploys_after[..]);
     let (before, after) = (&deploys_before.concat()[..], &deploys_after.concat()[..]);
-    if after.is_empty() {
-        return Err(Error::new("after has no profile"));
-    }
     let Prepared {
         runs,
         value,
@@ -132,6 +132,8 @@ pub fn compare_deploys(
     let weights = Weights::of(&tree, &weighed, strata);
     let seed = seed(&tree);
     let mut said = warnings(before, after, samples);
+    said.extend([empty_before, empty_after].into_iter().flatten());
+    said.extend(likeness(&tree, &selfs));
     let (mode, whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
     let tested = whole.as_ref().and_then(|whole| whole.total.tested);
     let rules = Rules {
@@ -226,6 +228,33 @@ pub fn compare_deploys(
     }
     comparison.tree = tree;
     Ok(comparison)
+}
+
+/// A side without the profiles that have no samples, and what is to be said of them.
+fn with_samples<'p>(
+    side: &str,
+    deploys: &[Vec<&'p Profile>],
+) -> Result<(Vec<Vec<&'p Profile>>, Option<Warning>)> {
+    let has_samples = |profile: &&Profile| !profile.samples.is_empty();
+    let filled: Vec<Vec<&Profile>> = (deploys.iter())
+        .map(|deploy| deploy.iter().copied().filter(has_samples).collect())
+        .filter(|deploy: &Vec<&Profile>| !deploy.is_empty())
+        .collect();
+    let count = |deploys: &[Vec<&Profile>]| deploys.iter().map(Vec::len).sum::<usize>();
+    let (all, left) = (count(deploys), count(&filled));
+    if left == 0 {
+        let what = if all == 0 { "profile" } else { "samples" };
+        return Err(Error::new(format!("{side} has no {what}")));
+    }
+    let said = (left < all).then(|| Warning {
+        code: "empty-profile",
+        text: format!(
+            "{} of {all} profiles of {side} have no samples and are left out",
+            all - left
+        ),
+        forbids: false,
+    });
+    Ok((filled, said))
 }
 
 /// What is said where less could be seen than is required.
@@ -349,6 +378,19 @@ fn chosen<'p>(
         .chain(deploys_after.iter().map(|deploy| (Side::After, deploy)));
     for (number, (side, profiles)) in deploys.enumerate() {
         for profile in profiles {
+            let below = |value: usize| {
+                let values = profile.samples.values().iter().skip(value);
+                values
+                    .step_by(profile.samples.stride())
+                    .any(|value| *value < 0)
+            };
+            if find(profile).is_some_and(below) {
+                return Err(Error::new(format!(
+                    "{} has values below zero, as a difference of two profiles has",
+                    side.word()
+                ))
+                .hint("compare the two themselves"));
+            }
             let Some(value) = find(profile) else {
                 let list = |profiles: &[&Profile]| {
                     let mut kinds: Vec<String> =

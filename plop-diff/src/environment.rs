@@ -1,12 +1,19 @@
 //! What makes two sides incomparable: another interpreter, machine, clock or period, ticks that were lost on one
 //! side, or sides that were mixed up.
 
-use plop_core::{Attribute, Attributes, Profile, nanoseconds_in};
+use std::collections::BTreeSet;
+
+use plop_core::{Attribute, Attributes, FrameKind, Profile, decimal, nanoseconds_in};
 
 use crate::comparison::{Environment, Warning};
+use crate::tree::{Side, Tree};
 
 /// Ticks lost on one side beyond those of the other: more than this share forbids a verdict.
 const LOST: f64 = 0.05;
+/// Sides that have less than this share of their samples in functions of both are of different programs.
+const COMMON: f64 = 0.1;
+/// So many samples are not the same twice by chance.
+const TELLING: f64 = 1000.0;
 /// Fewer samples say nothing.
 const FEW_SAMPLES: f64 = 100.0;
 
@@ -61,13 +68,25 @@ pub(crate) fn warnings(before: &[&Profile], after: &[&Profile], samples: [f64; 2
             forbids: true,
         });
     }
-    let start = |side: &[&Profile]| {
-        side.iter()
-            .filter_map(|profile| profile.meta.start_ns)
-            .max()
+    if let (Some(old), Some(new)) = (threads(before), threads(after))
+        && old.is_disjoint(&new)
+    {
+        warnings.push(Warning {
+            code: "env-threads",
+            text: format!(
+                "no thread of before is in after: {} before, {} after",
+                some(&old),
+                some(&new)
+            ),
+            forbids: true,
+        });
+    }
+    // Where sides were recorded in turns, some run before is later than some after.
+    let starts = |side: &[&Profile]| -> Option<Vec<i64>> {
+        side.iter().map(|profile| profile.meta.start_ns).collect()
     };
-    if let (Some(old), Some(new)) = (start(before), start(after))
-        && old > new
+    if let (Some(old), Some(new)) = (starts(before), starts(after))
+        && old.iter().min() > new.iter().max()
     {
         warnings.push(Warning {
             code: "order",
@@ -107,6 +126,81 @@ pub(crate) fn environment(side: &[&Profile]) -> Environment {
     }
 }
 
+/// The names of a side's threads without what numbers them; none where they are not known.
+fn threads(side: &[&Profile]) -> Option<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for profile in side {
+        let mut add = |name: &[u8]| {
+            let name = String::from_utf8_lossy(name);
+            let is_number = |word: &&str| !word.contains(|c: char| c.is_ascii_digit());
+            let words = name.split(|c: char| !c.is_alphanumeric());
+            let words: Vec<&str> = words
+                .filter(is_number)
+                .filter(|word| !word.is_empty())
+                .collect();
+            if !words.is_empty() {
+                names.insert(words.join(" "));
+            }
+        };
+        for thread in profile.samples.iter().filter_map(|sample| sample.thread) {
+            add(profile.strings.get(profile.threads.get(thread).name));
+        }
+        for (id, frame) in profile.frames.iter() {
+            if frame.kind == FrameKind::Thread {
+                // `thread (12): name`, as py-spy writes them.
+                let text = profile.name_of(id);
+                let name = text.iter().position(|byte| *byte == b':');
+                add(name.map_or(&[], |at| &text[at..]));
+            }
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+/// Some of the names, for people.
+fn some(names: &BTreeSet<String>) -> String {
+    const FEW: usize = 3;
+    let first: Vec<&str> = names.iter().take(FEW).map(String::as_str).collect();
+    match names.len().saturating_sub(FEW) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// Whether two sides are hardly of one program: the functions in which most samples are on one side are not there on
+/// the other. Or whether they are one recording.
+pub(crate) fn likeness(tree: &Tree, selfs: &[Vec<f64>; 2]) -> Option<Warning> {
+    if selfs[0] == selfs[1] && selfs[0].iter().sum::<f64>() >= TELLING {
+        return Some(Warning {
+            code: "same-samples",
+            text: "before and after have the very same samples: is one a copy of the other?".into(),
+            forbids: false,
+        });
+    }
+    let common = [Side::Before, Side::After].map(|side| {
+        let (mut all, mut in_both) = (0.0, 0.0);
+        let nodes = selfs[side as usize].iter().zip(&tree.node_functions);
+        for (samples, function) in nodes.skip(1) {
+            let function = &tree.functions[*function as usize];
+            all += samples;
+            if function.raw.iter().all(|name| !name.is_empty()) {
+                in_both += samples;
+            }
+        }
+        if all > 0.0 { in_both / all } else { 1.0 }
+    });
+    let least = common[0].min(common[1]);
+    let part = match (100.0 * least).round() {
+        0.0 => "hardly any sample is".to_owned(),
+        percent => format!("only {percent} % of the samples are"),
+    };
+    (least < COMMON).then(|| Warning {
+        code: "other-program",
+        text: format!("{part} in functions that both sides have: are they of one program?"),
+        forbids: true,
+    })
+}
+
 /// What has to be alike for runs to be comparable; a text that is empty is not known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Surroundings {
@@ -133,7 +227,10 @@ impl Surroundings {
             host: host.join(" with processors: "),
             clock: meta.clock.clone(),
             period: period.map_or(String::new(), |period| {
-                format!("{} {}", period.every, period.of.unit)
+                match nanoseconds_in(&period.of.unit) {
+                    Some(ns) => format!("{} ms", decimal(period.every.saturating_mul(ns), 6)),
+                    None => format!("{} {}", period.every, period.of.unit),
+                }
             }),
         }
     }

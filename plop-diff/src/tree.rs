@@ -16,6 +16,16 @@ pub enum Side {
     After,
 }
 
+impl Side {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Side::Before => "before",
+            Side::After => "after",
+        }
+    }
+}
+
 /// A function, as either side knows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Function {

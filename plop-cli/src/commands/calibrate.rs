@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use plop_core::{Profile, one_run};
 use plop_diff::{Calibration, Options, Prior, Surroundings, calibrate};
 use serde_json::{Value, json};
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// What the file says that it is.
+const SCHEMA: &str = "plop.calibration/1";
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let mut input = args.input;
@@ -95,7 +98,7 @@ fn unfolded(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn document(calibration: &Calibration) -> Value {
     json!({
-        "schema": "plop.calibration/1",
+        "schema": SCHEMA,
         "runs": calibration.runs,
         "functions": calibration.functions,
         "functions_error": calibration.functions_error,
@@ -160,17 +163,39 @@ fn print(out: &mut impl Write, calibration: &Calibration) -> Result<()> {
 
 /// Reads what `plop calibrate -o` wrote: what it learnt, and where.
 pub(crate) fn read(file: &Path) -> Result<(Prior, Surroundings)> {
-    let cannot = || format!("cannot read {}", file.display());
-    let text = std::fs::read_to_string(file).with_context(cannot)?;
-    let document: Value = serde_json::from_str(&text).with_context(cannot)?;
-    if document["schema"] != "plop.calibration/1" {
-        bail!("{}: not what plop calibrate writes", file.display());
+    let cannot = || format!("cannot read the calibration {}", file.display());
+    let again = "calibrate again: plop calibrate RUNS... -o FILE";
+    if file.is_dir() {
+        return Err(anyhow!(
+            "it is a folder; name the file that plop calibrate -o wrote"
+        ))
+        .with_context(cannot);
+    }
+    let bytes = std::fs::read(file).with_context(cannot)?;
+    let document: Value = serde_json::from_slice(&bytes).map_err(|error| match bytes.first() {
+        Some(b'{') => anyhow!("{}: broken: {error} ({again})", cannot()),
+        _ => anyhow!("{}: not what plop calibrate writes", cannot()),
+    })?;
+    match document["schema"].as_str() {
+        Some(SCHEMA) => {}
+        Some(other) if other.starts_with(SCHEMA.trim_end_matches(|c: char| c.is_ascii_digit())) => {
+            bail!(
+                "{}: it is {other}, and this plop reads {SCHEMA} ({again})",
+                cannot()
+            )
+        }
+        _ => bail!("{}: not what plop calibrate writes", cannot()),
     }
     let number = |key: &str| {
         document[key]
             .as_f64()
             .filter(|number| *number > 0.0 && number.is_finite())
-            .with_context(|| format!("{}: `{key}` is no positive number", file.display()))
+            .with_context(|| {
+                format!(
+                    "{}: broken: `{key}` is no positive number ({again})",
+                    cannot()
+                )
+            })
     };
     let prior = Prior {
         functions: number("functions")?,

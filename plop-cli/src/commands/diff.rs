@@ -6,11 +6,13 @@ mod json;
 mod layout;
 mod terminal;
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use plop_convert::Format;
 use plop_core::{Profile, one_run};
@@ -35,7 +37,7 @@ use crate::select::as_drawn;
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 fine, improvements included; 1 a regression; 2 usage, or input that \
-    cannot be read or compared; 3 no verdict: the environment changed or one side lost ticks (unless \
+    cannot be read or compared; 3 no verdict: the environment changed, one side lost ticks, or the sides are hardly of one program (unless \
     --allow-env-change), a finding in counts without slices that does not survive a harsher assumption, or \
     less to be seen than --require-power asks.\n\n\
     Examples:\n  \
@@ -80,7 +82,8 @@ pub(crate) struct Args {
     /// be seen, that nothing grew is no verdict (exit code 3)
     #[arg(long, value_name = "SHARE", value_parser = share)]
     require_power: Option<f64>,
-    /// Give a verdict though the interpreter, the machine, the clock or the period changed, or ticks were lost
+    /// Give a verdict though the interpreter, the machine, the clock, the period or the threads changed, ticks were
+    /// lost, or the sides have hardly a function in common
     #[arg(long)]
     allow_env_change: bool,
     /// How much more samples vary than independent ones, for profiles without slices
@@ -351,13 +354,21 @@ fn sides(args: &Args, settings: &Settings) -> Result<Sides> {
         false => files.len(),
     };
     files.extend(args.vs.iter().cloned());
-    let (before, after) = files.split_at(split);
-    for file in after {
+    let mut met: HashMap<Identity, usize> = HashMap::new();
+    for (n, file) in files.iter().enumerate() {
+        let Some(first) = met.insert(identity(file), n) else {
+            continue;
+        };
+        let other = &files[first];
+        let named = match other == file {
+            true => file.display().to_string(),
+            false => format!("{}, which is {},", file.display(), other.display()),
+        };
         ensure!(
-            !before.iter().any(|other| is_same(file, other)),
-            "{} is on both sides: there is nothing to compare",
-            file.display()
+            (first < split) == (n < split),
+            "{named} is on both sides: there is nothing to compare"
         );
+        bail!("{named} is named twice on one side: it is one run, and counts once");
     }
     let mut before = read(input, &files, settings)?;
     let after = before.split_off(split);
@@ -413,9 +424,23 @@ fn name(side: &[Deploy]) -> String {
     }
 }
 
-fn is_same(one: &PathBuf, other: &PathBuf) -> bool {
-    let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
-    one == other || real(one).is_some() && real(one) == real(other)
+/// Which file a path names, whatever links lead there.
+#[derive(PartialEq, Eq, Hash)]
+enum Identity {
+    Inode(u64, u64),
+    /// Of a file that cannot be looked at.
+    Path(PathBuf),
+}
+
+fn identity(file: &Path) -> Identity {
+    match file.metadata() {
+        Ok(found) => Identity::Inode(found.dev(), found.ino()),
+        Err(_) => Identity::Path(file.to_owned()),
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    identity(one) == identity(other)
 }
 
 fn exit_code(comparison: &Comparison) -> ExitCode {

@@ -57,7 +57,7 @@ pub(super) fn find(
         folder.display()
     );
     files.sort();
-    files.retain(|file| !(after.iter()).any(|(name, _)| is_same(file, &PathBuf::from(name))));
+    files.retain(|file| !(after.iter()).any(|(name, _)| is_same(file, Path::new(name))));
     let mut left_out: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     let mut services: Vec<String> = Vec::new();
     let mut good: Vec<Named> = Vec::new();
