@@ -3,6 +3,8 @@
 
 #[path = "diff/inputs.rs"]
 mod inputs;
+#[path = "diff/names.rs"]
+mod names;
 #[path = "diff/outputs.rs"]
 mod outputs;
 #[path = "diff/planning.rs"]

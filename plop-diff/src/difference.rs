@@ -125,16 +125,19 @@ impl Comparison {
     /// as much.
     fn scale(&self) -> f64 {
         let of_samples = self.sides[1].samples / self.sides[0].samples;
-        let is_told = match self.mode {
-            Mode::Share | Mode::Auto => false,
-            Mode::Bulk => true,
-            Mode::Work | Mode::Time => self.value.kind == "cpu",
+        let total = self.total.as_ref().map(|total| total.after / total.before);
+        let growth = match self.mode {
+            Mode::Work | Mode::Time if self.value.kind == "cpu" => {
+                return of_samples / total.unwrap_or(1.0);
+            }
+            Mode::Bulk => total.unwrap_or(1.0),
+            _ => 1.0 + self.findings.iter().map(|one| one.points).sum::<f64>(),
         };
-        let growth = match self.total.as_ref().filter(|_| is_told) {
-            Some(total) => total.after / total.before,
-            None => 1.0 + self.findings.iter().map(|one| one.points).sum::<f64>(),
-        };
-        of_samples / growth.max(0.01)
+        // Of sides that have next to nothing in common, nobody knows what did not change.
+        match (0.1..=10.0).contains(&growth) {
+            true => of_samples / growth,
+            false => of_samples,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Canonical {
 }
 
 /// The canonical name of a function, or `None` for a frame that is part of its caller: a comprehension,
-/// which Python before 3.12 ran as a function of its own, or a profiler's own frame.
+/// which Python before 3.12 ran as a function of its own, or a frame of a profiler, or of what starts programs.
 ///
 /// `root` is the folder in which the side's own files lie ([`root_of`]).
 ///
@@ -26,29 +26,53 @@ pub struct Canonical {
 /// assert_eq!(canonical("f.<locals>.<listcomp>", "app.py", ""), None);
 /// ```
 pub fn canonical(name: &str, file: &str, root: &str) -> Option<Canonical> {
-    if is_profilers(file) || is_comprehension(name) {
+    if is_launchers(name, file) || is_comprehension(name) {
         return None;
     }
+    let file = file_of(file, root);
+    let mut name = name_of(name);
+    if file.starts_with("<python>/") {
+        name = without_second_underscore(name);
+    }
     Some(Canonical {
-        name: name_of(name).into_owned(),
-        file: file_of(file, root),
+        name: name.into_owned(),
+        file,
     })
 }
 
-/// Frames of profilers, which only some of them take out themselves.
-fn is_profilers(file: &str) -> bool {
-    const ENDINGS: [&str; 6] = [
+/// Frames of profilers, which only some of them take out themselves, and of what `python -m` starts programs with:
+/// they tell how a program was started, and nothing of it.
+fn is_launchers(name: &str, file: &str) -> bool {
+    // The original Plop; yappi; austin-python; Python's own.
+    const FILES: [&str; 9] = [
         "plop/collector.py",
         "plop/platform.py",
-        "pyinstrument/profiler.py",
-        "pyinstrument/stack_sampler.py",
+        "yappi.py",
         "yappi/yappi.py",
-        "profiling/sampling/sample.py",
+        "site-packages/austin/simple.py",
+        "cProfile.py",
+        "<frozen runpy>",
+        "profiling/tracing/__init__.py",
+        "profiling/tracing/__main__.py",
     ];
-    ENDINGS.iter().any(|ending| {
-        file.strip_suffix(ending)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
-    })
+    const FOLDERS: [&str; 2] = ["pyinstrument/", "profiling/sampling/"];
+    // Names that a program of its own may have, too.
+    const OF_PYTHON: [&str; 3] = ["runpy.py", "profile.py", "pstats.py"];
+    let is_file = |ending: &&str| {
+        let rest = file.strip_suffix(*ending);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    let is_in = |folder: &&str| {
+        let at = file.find(*folder);
+        at.is_some_and(|at| at == 0 || file[..at].ends_with('/'))
+    };
+    // pyinstrument's own time of a function; what cProfile calls its own end.
+    let is_name = name == "[self]" || name.contains("_lsprof.Profiler");
+    is_name
+        || FILES.iter().any(&is_file)
+        || FOLDERS.iter().any(is_in)
+        || is_library(file) && OF_PYTHON.iter().any(is_file)
+        || file == "runpy.py"
 }
 
 fn is_comprehension(name: &str) -> bool {
@@ -186,9 +210,42 @@ fn without_build_hash(name: &str) -> Option<String> {
     (is_hash && separated).then(|| kept[..kept.len() - 1].into())
 }
 
+/// Names that Python 2 hid by two underscores, as in `__bootstrap` of its threads, and Python 3 by one.
+fn without_second_underscore(name: Cow<str>) -> Cow<str> {
+    match name.strip_prefix("__") {
+        Some(rest) if !rest.ends_with("__") => format!("_{rest}").into(),
+        _ => name,
+    }
+}
+
+/// Modules of Python 2's library that have another name in Python 3.
+const RENAMED: [(&str, &str); 14] = [
+    ("BaseHTTPServer.py", "http/server.py"),
+    ("ConfigParser.py", "configparser.py"),
+    ("Cookie.py", "http/cookies.py"),
+    ("HTMLParser.py", "html/parser.py"),
+    ("Queue.py", "queue.py"),
+    ("SimpleHTTPServer.py", "http/server.py"),
+    ("SimpleXMLRPCServer.py", "xmlrpc/server.py"),
+    ("SocketServer.py", "socketserver.py"),
+    ("UserDict.py", "collections/__init__.py"),
+    ("cookielib.py", "http/cookiejar.py"),
+    ("httplib.py", "http/client.py"),
+    ("urllib2.py", "urllib/request.py"),
+    ("urlparse.py", "urllib/parse.py"),
+    ("xmlrpclib.py", "xmlrpc/client.py"),
+];
+
 /// The part of a path that does not depend on the host.
 fn file_of(file: &str, root: &str) -> String {
     let file = file.replace('\\', "/");
+    // From 3.11 on parts of the library are frozen into the interpreter.
+    if let Some(module) = file
+        .strip_prefix("<frozen ")
+        .and_then(|rest| rest.strip_suffix('>'))
+    {
+        return format!("<python>/{}.py", module.replace('.', "/"));
+    }
     // Installed packages and the standard library, wherever they are.
     for folder in ["/site-packages/", "/dist-packages/"] {
         if let Some(at) = file.rfind(folder) {
@@ -201,8 +258,9 @@ fn file_of(file: &str, root: &str) -> String {
             .bytes()
             .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
             .count();
-        if rest[digits..].starts_with('/') {
-            return format!("<python>{}", &rest[digits..]);
+        if let Some(module) = rest[digits..].strip_prefix('/') {
+            let renamed = RENAMED.iter().find(|(old, _)| *old == module);
+            return format!("<python>/{}", renamed.map_or(module, |(_, new)| new));
         }
     }
     if let Some(at) = file.find("/releases/")
@@ -225,11 +283,8 @@ fn file_of(file: &str, root: &str) -> String {
 pub fn root_of<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
     let mut root: Option<&str> = None;
     for file in files {
-        let is_library = file.contains("-packages/") || file.contains("/lib/python");
-        let Some(end) = file
-            .rfind('/')
-            .filter(|_| file.starts_with('/') && !is_library)
-        else {
+        let is_own = file.starts_with('/') && !is_library(file) && !is_launchers("", file);
+        let Some(end) = file.rfind('/').filter(|_| is_own) else {
             continue;
         };
         let folder = &file[..end + 1];
@@ -249,6 +304,10 @@ pub fn root_of<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
         });
     }
     root.unwrap_or_default().into()
+}
+
+fn is_library(file: &str) -> bool {
+    file.contains("-packages/") || file.contains("/lib/python")
 }
 
 #[cfg(test)]
@@ -308,10 +367,76 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_others_are_part_of_their_caller() {
-        assert_eq!(canonical("profile_timer", "/x/plop/collector.py", ""), None);
-        assert_eq!(canonical("<listcomp>", "app.py", ""), None);
-        assert!(canonical("<genexpr>", "app.py", "").is_some());
-        assert!(canonical("run", "/x/myplop/collector.py", "").is_some());
+    fn frames_of_profilers_are_part_of_their_caller() {
+        for (name, file) in [
+            ("profile_timer", "/x/plop/collector.py"),
+            ("handler", "plop/collector.py"),
+            (
+                "<module>",
+                "/venv/lib/python3.11/site-packages/pyinstrument/__main__.py",
+            ),
+            ("_saved", "pyinstrument/stack_sampler.py"),
+            ("[self]", ""),
+            ("runctx", "/usr/lib/python3.11/cProfile.py"),
+            ("run", "/usr/lib/python2.7/profile.py"),
+            ("{method 'disable' of '_lsprof.Profiler' objects}", ""),
+            ("_callback", "/venv/lib/python3.11/site-packages/yappi.py"),
+            ("main", "/usr/lib/python3.15/profiling/sampling/sample.py"),
+            ("_run_code", "/usr/lib/python2.7/runpy.py"),
+            ("_run_code", "<frozen runpy>"),
+            ("<listcomp>", "app.py"),
+            ("f.<locals>.<setcomp>", "app.py"),
+        ] {
+            assert_eq!(canonical(name, file, ""), None, "{name} {file}");
+        }
+        for (name, file) in [
+            ("<genexpr>", "app.py"),
+            ("run", "/x/myplop/collector.py"),
+            ("run", "app/profile.py"),
+            ("run", "mypyinstrument/app.py"),
+            ("load", "app/pstats.py"),
+        ] {
+            assert!(canonical(name, file, "").is_some(), "{name} {file}");
+        }
+    }
+
+    #[test]
+    fn python_2_and_3_call_the_library_the_same() {
+        let of = |name: &str, file: &str| {
+            let one = canonical(name, file, "").expect("it is a frame");
+            format!("{} {}", one.name, one.file)
+        };
+        let (two, three) = ("/usr/lib/python2.7", "/usr/lib/python3.11");
+        for (old, new) in [
+            (
+                of("__bootstrap", &format!("{two}/threading.py")),
+                of("_bootstrap", &format!("{three}/threading.py")),
+            ),
+            (
+                of("get", &format!("{two}/Queue.py")),
+                of("get", &format!("{three}/queue.py")),
+            ),
+            (
+                of("urlopen", &format!("{two}/urllib2.py")),
+                of("urlopen", &format!("{three}/urllib/request.py")),
+            ),
+            (
+                of("join", &format!("{two}/posixpath.py")),
+                of("join", "<frozen posixpath>"),
+            ),
+            (
+                of("__init__", &format!("{two}/threading.py")),
+                of("__init__", &format!("{three}/threading.py")),
+            ),
+        ] {
+            assert_eq!(old, new);
+        }
+        assert_eq!(of("__init__", "<frozen abc>"), "__init__ <python>/abc.py");
+        assert_eq!(
+            of("__own", "app.py"),
+            "__own app.py",
+            "a program's own names are its own"
+        );
+        assert_eq!(of("get", "app/Queue.py"), "get app/Queue.py");
     }
 }

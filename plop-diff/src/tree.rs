@@ -2,9 +2,10 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use plop_core::{Profile, Sample, StackId, ValueType};
+use plop_core::{FrameKind, Profile, Sample, StackId, ValueType};
 
 use crate::groups::{By, Groups};
+use crate::matching::match_names;
 use crate::names::{Canonical, canonical, root_of};
 
 /// Which side of a comparison.
@@ -160,9 +161,11 @@ pub(crate) fn align(runs: &[Run], by: &By) -> Tree {
     let mut grown = Grown::default();
     let mut columns = Vec::new();
     let mut cells: Vec<Vec<Cell>> = Vec::new();
-    for run in runs {
+    let mut names: Vec<Vec<Option<Canonical>>> = runs.iter().map(names_of).collect();
+    match_names(&mut names);
+    for (run, names) in runs.iter().zip(names) {
         let profile = run.profile;
-        let mut grafted = grown.graft(run);
+        let mut grafted = grown.graft(run, names);
         let groups = Groups::of(profile, by, &mut |group| {
             let name = group.name.clone();
             grown.function(group, &name, "", 0, run.side)
@@ -218,6 +221,25 @@ pub(crate) fn align(runs: &[Run], by: &By) -> Tree {
     }
 }
 
+/// The canonical name of each function of a run.
+fn names_of(run: &Run) -> Vec<Option<Canonical>> {
+    let profile = run.profile;
+    let files: Vec<_> = (profile.functions.iter())
+        .map(|(_, function)| profile.strings.text(function.file))
+        .collect();
+    let root = root_of(files.iter().map(AsRef::as_ref));
+    let mut names: Vec<Option<Canonical>> = (profile.functions.iter().zip(&files))
+        .map(|((_, function), file)| canonical(&profile.strings.text(function.name), file, &root))
+        .collect();
+    // Frames that stand for threads and processes have numbers in them, and most formats have none.
+    for (_, frame) in profile.frames.iter() {
+        if matches!(frame.kind, FrameKind::Thread | FrameKind::Process) {
+            names[frame.function.index()] = None;
+        }
+    }
+    names
+}
+
 /// A tree that grows run by run.
 #[derive(Default)]
 struct Grown {
@@ -240,23 +262,18 @@ struct Grafted {
 const NO_NODE: u32 = u32::MAX;
 
 impl Grown {
-    /// Knows the functions of a run.
-    fn graft(&mut self, run: &Run) -> Grafted {
+    /// Knows the functions of a run by their names.
+    fn graft(&mut self, run: &Run, names: Vec<Option<Canonical>>) -> Grafted {
         let profile = run.profile;
         if self.parents.is_empty() {
             self.parents.push(0);
             self.node_functions.push(NO_FUNCTION);
         }
-        let files: Vec<_> = (profile.functions.iter())
-            .map(|(_, function)| profile.strings.text(function.file))
-            .collect();
-        let root = root_of(files.iter().map(AsRef::as_ref));
-        let functions = (profile.functions.iter())
-            .map(|(_, function)| {
+        let functions = (profile.functions.iter().zip(names))
+            .map(|((_, function), canonical)| {
                 let name = profile.strings.text(function.name);
                 let file = profile.strings.text(function.file);
-                let canonical = canonical(&name, &file, &root)?;
-                Some(self.function(canonical, &name, &file, function.start_line, run.side))
+                Some(self.function(canonical?, &name, &file, function.start_line, run.side))
             })
             .collect();
         Grafted {
