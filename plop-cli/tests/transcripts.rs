@@ -102,6 +102,7 @@ fn documents_show_what_is_printed() {
             let output = Command::new(env!("CARGO_BIN_EXE_plop"))
                 .args(args.map(|word| word.replace("$TMP", &tmp)))
                 .current_dir(&root)
+                .env_remove("COLUMNS")
                 .stdin(Stdio::null())
                 .output()
                 .unwrap();
