@@ -22,6 +22,8 @@ pub struct Calibration {
     pub functions: f64,
     /// See `functions`.
     pub functions_error: f64,
+    /// How uneven functions are in that: the standard deviation of the logarithm of their own.
+    pub uneven: f64,
     /// The variance of the mix of requests between runs, and the standard error of its logarithm.
     pub mix: f64,
     /// See `mix`.
@@ -49,6 +51,7 @@ impl Calibration {
             functions_sd: self.functions_error,
             mix: self.mix,
             mix_sd: self.mix_error,
+            uneven: Some(self.uneven),
             measured: true,
         }
     }
@@ -91,6 +94,7 @@ pub fn calibrate(runs: &[&Profile], options: &Options) -> Result<Calibration> {
     let mut calibration = Calibration {
         runs: runs.len(),
         functions,
+        uneven: learnt.uneven,
         functions_error: error(own as f64),
         mix: mix.max(1e-7),
         mix_error: error((prepared.strata.count as f64 - 1.0).max(1.0)),

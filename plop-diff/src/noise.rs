@@ -21,6 +21,9 @@ pub struct Prior {
     pub mix: f64,
     /// How sure that is.
     pub mix_sd: f64,
+    /// How uneven functions are: the standard deviation of the logarithm of their own standard deviations; not
+    /// known beforehand.
+    pub uneven: Option<f64>,
     /// Whether this was measured on the service, so that nothing is added for caution.
     pub measured: bool,
 }
@@ -34,6 +37,7 @@ impl Default for Prior {
             functions_sd: 1.0,
             mix: 1.0 / 4000.0,
             mix_sd: 1.5,
+            uneven: None,
             measured: false,
         }
     }
@@ -61,20 +65,67 @@ pub(crate) fn between(
 }
 
 /// Values of a parameter, equally far apart in their logarithms.
-fn grid(from: f64, to: f64, count: usize) -> Vec<f64> {
+pub(crate) fn grid(from: f64, to: f64, count: usize) -> Vec<f64> {
     let step = (to / from).ln() / (count - 1) as f64;
     (0..count).map(|n| from * (step * n as f64).exp()).collect()
 }
+
+/// Functions do not differ alike from run to run: one stays the same, another is a third dearer where memory
+/// happens to lie badly, or where the collector of garbage happens to run. Their relative standard deviations
+/// are taken for log-normal about a middle; these are the standard deviations of their logarithms that may be, and
+/// how likely each is beforehand.
+const UNEVEN: [(f64, f64); 3] = [(0.0, 0.1), (0.5, 0.2), (1.0, 0.7)];
+/// Normal quantiles with the probability that each stands for.
+pub(crate) const NORMAL: [(f64, f64); 7] = [
+    (-1.44, 0.15),
+    (-0.674, 0.2),
+    (-0.126, 0.2),
+    (0.385, 0.2),
+    (0.935, 0.15),
+    (1.514, 0.07),
+    (2.17, 0.03),
+];
+/// From which to which relative standard deviation a single function's may be.
+const SINGLE: [f64; 2] = [0.0001, 1.0];
+const SINGLES: usize = 60;
 
 /// The relative standard deviation of each set's cost between runs.
 fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &Prior) -> Vec<f64> {
     let pooled = &weights.pooled;
     let v = 1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
-    let grid = grid(0.0003, 0.10, 48);
-    let believed: Vec<f64> = grid
-        .iter()
-        .map(|sigma| -0.5 * ((sigma.ln() - prior.functions.ln()) / prior.functions_sd).powi(2))
+    let middles = grid(0.0003, 0.10, 48);
+    let singles = grid(SINGLE[0], SINGLE[1], SINGLES);
+    // What is believed of all functions: their middle, and how uneven they are.
+    let uneven = prior
+        .uneven
+        .map_or(UNEVEN.to_vec(), |known| vec![(known, 1.0)]);
+    let beliefs: Vec<(f64, f64, f64)> = (uneven.iter())
+        .flat_map(|(uneven, likely)| {
+            middles.iter().map(move |middle| {
+                let far = (middle.ln() - prior.functions.ln()) / prior.functions_sd;
+                (*middle, *uneven, likely.ln() - 0.5 * far * far)
+            })
+        })
         .collect();
+    // The single functions' that follow from each, by their number in the grid.
+    let step = (SINGLE[1] / SINGLE[0]).ln() / (SINGLES - 1) as f64;
+    let follow: Vec<[(usize, f64); 7]> = (beliefs.iter())
+        .map(|(middle, uneven, _)| {
+            NORMAL.map(|(z, likely)| {
+                let at = ((middle.ln() + uneven * z - SINGLE[0].ln()) / step).round();
+                (at.clamp(0.0, (SINGLES - 1) as f64) as usize, likely)
+            })
+        })
+        .collect();
+    let collapsed = |believed: &[f64]| {
+        let mut of_single = vec![0.0; SINGLES];
+        for (weight, follow) in believed.iter().zip(&follow) {
+            for (at, likely) in follow {
+                of_single[*at] += weight * likely;
+            }
+        }
+        of_single
+    };
     let witnesses: Vec<usize> = (0..weights.sets.len())
         .filter(|n| weights.sets[*n].kind == Kind::Own)
         .filter(|n| {
@@ -88,23 +139,29 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
         .map(|(n, centre)| {
             let within = pooled.within[*n];
             let d = (within_after[*n] * v / within - centre) * within;
-            grid.iter()
+            let of_single: Vec<f64> = (singles.iter())
                 .map(|sigma| {
                     let noise = variance(*n) + 2.0 * (sigma * within).powi(2);
-                    log_mixture(d * d, noise, noise + (0.5 * within).powi(2))
+                    mixture(d * d, noise, noise + (0.5 * within).powi(2))
+                })
+                .collect();
+            (follow.iter())
+                .map(|follow| {
+                    let of = follow.iter().map(|(at, likely)| likely * of_single[*at]);
+                    of.sum::<f64>().ln()
                 })
                 .collect()
         })
         .collect();
-    let all: Vec<f64> = (0..grid.len())
-        .map(|g| believed[g] + likelihoods.iter().map(|of| of[g]).sum::<f64>())
+    let all: Vec<f64> = (beliefs.iter().enumerate())
+        .map(|(n, (.., believed))| believed + likelihoods.iter().map(|of| of[n]).sum::<f64>())
         .collect();
-    let everyone = posterior(&all);
+    let everyone = collapsed(&posterior(&all));
     // Without the function itself, whose own change must not count as noise.
     let mut without: Vec<Option<Vec<f64>>> = vec![None; weights.tree.functions.len()];
     for (n, own) in witnesses.iter().zip(&likelihoods) {
         let rest: Vec<f64> = all.iter().zip(own).map(|(all, own)| all - own).collect();
-        without[weights.sets[*n].function as usize] = Some(posterior(&rest));
+        without[weights.sets[*n].function as usize] = Some(collapsed(&posterior(&rest)));
     }
     (0..weights.sets.len())
         .map(|n| {
@@ -112,7 +169,7 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
             let believed = own.unwrap_or(&everyone);
             let caution = if prior.measured { 1.0 } else { CAUTION };
             let heterogeneity = 2.0 * pooled.within[n].powi(2) * weights.herfindahl[n];
-            caution * predictive(&grid, believed, variance(n), heterogeneity)
+            caution * predictive(&singles, believed, variance(n), heterogeneity)
         })
         .collect()
 }
@@ -120,6 +177,9 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
 /// The standard deviation with which a set's change has the tail that the beliefs about it give it, at the
 /// place where decisions are made.
 fn predictive(grid: &[f64], believed: &[f64], variance: f64, heterogeneity: f64) -> f64 {
+    let (grid, believed): (Vec<f64>, Vec<f64>) = (grid.iter().zip(believed))
+        .filter(|(_, weight)| **weight > 1e-9)
+        .unzip();
     let spread: Vec<f64> = (grid.iter())
         .map(|sigma| (variance + heterogeneity * sigma * sigma).sqrt())
         .collect();
@@ -225,7 +285,7 @@ fn mix(weights: &Weights, prior: &Prior) -> f64 {
                     let share = weights.pooled.kinds[*kind];
                     let squared =
                         (after[*kind] - before[*kind]).powi(2) / share * count / (count - 1.0);
-                    log_mixture(squared, variance, variance + 0.25 * share)
+                    mixture(squared, variance, variance + 0.25 * share).ln()
                 })
                 .sum();
             let believed = -0.5 * ((phi.ln() - prior.mix.ln()) / prior.mix_sd).powi(2);
@@ -240,10 +300,10 @@ fn mix(weights: &Weights, prior: &Prior) -> f64 {
     caution * mean
 }
 
-/// The logarithm of the likelihood of a squared difference: of noise, or rarely of something that changed.
-fn log_mixture(squared: f64, noise: f64, changed: f64) -> f64 {
+/// The likelihood of a squared difference: of noise, or rarely of something that changed.
+fn mixture(squared: f64, noise: f64, changed: f64) -> f64 {
     let density = |variance: f64| (-0.5 * squared / variance).exp() / variance.sqrt();
-    ((1.0 - CHANGED) * density(noise) + CHANGED * density(changed) + 1e-300).ln()
+    (1.0 - CHANGED) * density(noise) + CHANGED * density(changed) + 1e-300
 }
 
 /// Probabilities from logarithms of what they are proportional to.

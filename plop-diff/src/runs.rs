@@ -1,14 +1,19 @@
 //! Several runs on a side: earlier deploys, or replicates of one build. What differs between runs need not be
 //! guessed then; it is in the runs, and each set's own variance is drawn towards what all sets show.
 
-use crate::noise::Prior;
+use crate::noise::{NORMAL, Prior, grid};
 use crate::sets::Kind;
 use crate::stats::{t_upper_quantile, upper_quantile};
 use crate::tree::Side;
 use crate::weigh::{Between, Spread, Weights};
 
-/// How many degrees of freedom the trend counts for beside a set's own runs.
-const PRIOR_DF: f64 = 40.0;
+/// How many degrees of freedom the trend counts for beside a set's own runs, where functions are even, and where
+/// they are not.
+const PRIOR_DF: [f64; 2] = [3.0, 40.0];
+/// How uneven functions may be.
+const UNEVEN: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+/// A variance that is so many times what is expected tells no more than this one.
+const MOST_RATIO: f64 = 8.0;
 /// No set varies less than this part of the trend.
 const LEAST: f64 = 0.9;
 
@@ -38,6 +43,8 @@ pub(crate) struct Learnt {
     /// slices say.
     pub(crate) sigma: f64,
     pub(crate) phi: f64,
+    /// How uneven functions are in that.
+    pub(crate) uneven: f64,
 }
 
 impl Learnt {
@@ -99,13 +106,18 @@ impl Runs {
         let hypotheses = sets.max(1) as f64;
         // Variances that were estimated make tails heavier.
         let limit = |df: f64, p: f64| t_upper_quantile(p, df) / upper_quantile(p);
-        let heavier = limit(PRIOR_DF + df, alpha / hypotheses);
+        // The mean of squares that are log-normal.
+        let square = (learnt.sigma * learnt.uneven.powi(2).exp()).powi(2);
         let within = (0..sets)
             .map(|n| {
                 let a = weights.pooled.within[n];
-                let of_runs = (learnt.sigma * a).powi(2) * weights.herfindahl[n];
+                let of_runs = square * a * a * weights.herfindahl[n];
                 let trend = learnt.sampled[n] + of_runs;
-                let own = (PRIOR_DF * trend + df * learnt.variances[n]) / (PRIOR_DF + df);
+                // The trend is worth as much as a set's variance cannot be far from it.
+                let share = learnt.uneven * of_runs / trend;
+                let prior_df = (0.5 / (share * share)).clamp(PRIOR_DF[0], PRIOR_DF[1]);
+                let heavier = limit(prior_df + df, alpha / hypotheses);
+                let own = (prior_df * trend + df * learnt.variances[n]) / (prior_df + df);
                 own.max(LEAST * trend) * (1.0 / k + 1.0 / m) * heavier * heavier / a
             })
             .collect();
@@ -172,8 +184,10 @@ impl Runs {
                 (sum / (kinds as f64 - 1.0) - mix_sampled).max(0.0)
             }
         };
+        let (sigma, uneven) = self.sigma(weights, &variances, &sampled, prior);
         Learnt {
-            sigma: self.sigma(weights, &variances, &sampled, prior),
+            sigma,
+            uneven,
             variances,
             sampled,
             mix_sampled,
@@ -181,36 +195,56 @@ impl Runs {
         }
     }
 
-    /// The relative standard deviation of a function's cost between runs: the mean of what is believed after
-    /// the runs, each function's variance being a gamma variable around its own.
-    fn sigma(&self, weights: &Weights, variances: &[f64], sampled: &[f64], prior: &Prior) -> f64 {
+    /// The middle of the relative standard deviations of functions between runs, and how uneven those are: the
+    /// means of what is believed after the runs, each function's variance being a gamma variable around its own.
+    fn sigma(
+        &self,
+        weights: &Weights,
+        variances: &[f64],
+        sampled: &[f64],
+        prior: &Prior,
+    ) -> (f64, f64) {
         let df = self.df();
-        let grid: Vec<f64> = (0..48)
-            .map(|n| 0.0003 * (n as f64 * (0.10f64 / 0.0003).ln() / 47.0).exp())
-            .collect();
         let witnesses: Vec<usize> = (0..weights.sets.len())
             .filter(|n| weights.sets[*n].kind == Kind::Own)
             .filter(|n| weights.pooled.share[*n] * weights.pooled.samples > 30.0)
             .collect();
-        let logs: Vec<f64> = grid
+        let beliefs: Vec<(f64, f64)> = (UNEVEN.iter())
+            .flat_map(|uneven| {
+                grid(0.0003, 0.10, 48)
+                    .into_iter()
+                    .map(move |sigma| (sigma, *uneven))
+            })
+            .collect();
+        let logs: Vec<f64> = beliefs
             .iter()
-            .map(|sigma| {
+            .map(|(middle, uneven)| {
                 let likelihood: f64 = witnesses
                     .iter()
                     .map(|n| {
-                        let variance = sampled[*n] + (sigma * weights.pooled.within[*n]).powi(2);
-                        0.5 * df * (-variance.ln() - (variances[*n] / variance).min(4.0))
+                        let of_nodes = NORMAL.iter().map(|(z, likely)| {
+                            let sigma = middle * (uneven * z).exp();
+                            let variance =
+                                sampled[*n] + (sigma * weights.pooled.within[*n]).powi(2);
+                            // In terms of what slices explain, so that no power of it under- or overflows.
+                            let ratio = variance / sampled[*n];
+                            let most = (variances[*n] / variance).min(MOST_RATIO);
+                            likely * (0.5 * df * (-ratio.ln() - most)).exp()
+                        });
+                        of_nodes.sum::<f64>().max(1e-300).ln()
                     })
                     .sum();
                 likelihood
-                    - 0.5 * ((sigma.ln() - prior.functions.ln()) / prior.functions_sd).powi(2)
+                    - 0.5 * ((middle.ln() - prior.functions.ln()) / prior.functions_sd).powi(2)
             })
             .collect();
-        let weights = crate::noise::posterior(&logs);
-        weights
-            .iter()
-            .zip(&grid)
-            .map(|(weight, sigma)| weight * sigma)
-            .sum()
+        let believed = crate::noise::posterior(&logs);
+        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| {
+            let terms = believed.iter().zip(&beliefs);
+            terms
+                .map(|(weight, belief)| weight * of(belief))
+                .sum::<f64>()
+        };
+        (mean(&|(sigma, _)| *sigma), mean(&|(_, uneven)| *uneven))
     }
 }

@@ -78,8 +78,22 @@ fn stack(profile: &mut Profile, path: &str) -> StackId {
     })
 }
 
+/// Options for a service of which it is known that its runs hardly differ, as those of [`run`] do not.
+fn known() -> Options {
+    Options {
+        prior: Prior {
+            functions: 0.001,
+            functions_sd: 0.3,
+            uneven: Some(0.0),
+            measured: true,
+            ..Prior::default()
+        },
+        ..Options::default()
+    }
+}
+
 fn compared(before: &Profile, after: &Profile) -> Comparison {
-    compare(&[before], &[after], &Options::default()).expect("they compare")
+    compare(&[before], &[after], &known()).expect("they compare")
 }
 
 /// What each finding is called, and whether it grew.
@@ -225,7 +239,7 @@ fn counts_without_slices_need_a_stronger_finding() {
     assert_eq!(doubtful.verdict, Verdict::Inconclusive);
     let told = Options {
         design_effect: Some(1.0),
-        ..Options::default()
+        ..known()
     };
     let told = compare(&[&before], &[&run(&slower(1.4), 21_000, 0, 16)], &told).unwrap();
     assert_eq!(told.verdict, Verdict::Regressed);
@@ -348,7 +362,7 @@ fn what_a_plan_promises_is_seen() {
     };
     let of_five =
         |comparison: &Comparison| -> Power { *comparison.usual_power().expect("a power") };
-    let length = 20_000;
+    let length = 6_000;
     let few = of_five(&compared(&timed(length, 401), &timed(length, 402)));
     let plan = few.plan.expect("there is more to see");
     assert!((plan.target - 0.5 * few.detectable).abs() < 1e-9);
@@ -367,7 +381,7 @@ fn what_a_plan_promises_is_seen() {
     let (before, after) = (side(500), side(600));
     let (before, after): (Vec<&Profile>, Vec<&Profile>) =
         (before.iter().collect(), after.iter().collect());
-    let many = compare(&before, &after, &Options::default()).unwrap();
+    let many = compare(&before, &after, &known()).unwrap();
     let ratio = of_five(&many).detectable / plan.target;
     assert!((0.7..1.15).contains(&ratio), "{ratio} {plan:?}");
 }
@@ -380,6 +394,7 @@ fn no_time_shows_what_differs_between_runs() {
         functions_sd: 0.05,
         mix: 1.0 / 50.0,
         mix_sd: 0.05,
+        uneven: Some(0.0),
         measured: true,
     };
     let options = Options {
@@ -559,18 +574,9 @@ fn what_is_left_of_a_faster_function_did_not_grow() {
     // A single function that is most of the cost can grow, and does so here.
     let large = changed(|path| if path.ends_with("parse") { 15.0 } else { 1.0 });
     let larger = changed(|path| if path.ends_with("parse") { 16.0 } else { 1.0 });
-    let known = Options {
-        prior: Prior {
-            functions: 0.001,
-            functions_sd: 0.1,
-            measured: true,
-            ..Prior::default()
-        },
-        ..Options::default()
-    };
     let before = run(&large, 100_000, 60, 53);
     let after = run(&larger, 104_000, 60, 54);
-    let comparison = compare(&[&before], &[&after], &known).unwrap();
+    let comparison = compared(&before, &after);
     assert_eq!(named(&comparison), [("parse", true)]);
 }
 

@@ -102,6 +102,7 @@ fn document(calibration: &Calibration) -> Value {
         "runs": calibration.runs,
         "functions": calibration.functions,
         "functions_error": calibration.functions_error,
+        "uneven": calibration.uneven,
         "mix": calibration.mix,
         "mix_error": calibration.mix_error,
         "design_effect": calibration.design_effect,
@@ -202,6 +203,17 @@ pub(crate) fn read(file: &Path) -> Result<(Prior, Surroundings)> {
         functions_sd: number("functions_error")?,
         mix: number("mix")?,
         mix_sd: number("mix_error")?,
+        uneven: Some(
+            document["uneven"]
+                .as_f64()
+                .filter(|uneven| (0.0..=2.0).contains(uneven))
+                .with_context(|| {
+                    format!(
+                        "{}: broken: `uneven` is not from 0 to 2 ({again})",
+                        cannot()
+                    )
+                })?,
+        ),
         measured: true,
     };
     let word = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
