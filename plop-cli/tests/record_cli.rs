@@ -608,6 +608,43 @@ fn a_recording_outlives_plop() {
     assert_eq!(place.files(), ["done", "go", "y.folded"]);
 }
 
+/// A profile that could not be saved is an error, unless the program has one of its own.
+#[test]
+fn when_no_image_can_be_read_there_is_an_error() {
+    let place = Place::new();
+    fs::write(place.path("71-0.rec"), "PLOPREC1 and no more").unwrap();
+    for (status, code) in [(0, 2), (3, 3)] {
+        let result = place.record("-o x.plop", &format!("image 71-0; exit {status}"));
+        assert_eq!(result.status.code(), Some(code), "{}", result.stderr);
+        assert!(
+            (result.stderr)
+                .contains("cannot write x.plop: nothing of what was recorded can be read"),
+            "{}",
+            result.stderr
+        );
+        assert!(!result.stderr.contains("too fast"), "{}", result.stderr);
+    }
+    let files = place.files();
+    assert!(files.iter().all(|name| name.starts_with('.')), "{files:?}");
+    assert_eq!(files.len(), 2);
+}
+
+#[test]
+fn an_image_whose_timeline_is_broken_gives_its_samples() {
+    let place = Place::new();
+    let mut image = Image::sample(70);
+    image.timeline = vec![(2_000_000, [0, 2, 0], [1, 9])];
+    place.image("70-0", &image);
+    let result = place.record("--timeline -o x.speedscope.json", "image 70-0");
+    assert!(result.status.success(), "{}", result.stderr);
+    for said in [
+        "plop: the samples of a process have no times: the timeline has samples that the rows do not have",
+        "x.speedscope.json: 5 samples",
+    ] {
+        assert!(result.stderr.contains(said), "{}", result.stderr);
+    }
+}
+
 #[test]
 fn an_image_that_cannot_be_read_is_told_and_kept() {
     let place = Place::new();
@@ -904,7 +941,9 @@ fn two_commands_take_turns() {
     assert_eq!((&run["samples"], &run["status"]), (&5.into(), &3.into()));
     assert!(place.path(run["file"].as_str().unwrap()).is_file());
     // Where there is nothing to compare, that is said.
-    fs::write(place.path("70-0.rec"), "").unwrap();
+    let mut image = Image::sample(70);
+    image.rows.clear();
+    place.image("70-0", &image);
     let result = bench(&["-n", "1", "-o", "none"]);
     assert_eq!(result.status.code(), Some(2));
     assert!(

@@ -19,7 +19,7 @@ use plop_core::{
     Sample, Slice, SliceId, StackId, StrId, Thread, ThreadId, Ticks, ValueType,
 };
 
-use image::{Image, NONE, State};
+use image::{Image, Moment, NONE, State};
 
 /// What one process recorded.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub struct Recording {
 /// and where.
 pub fn read(image: &[u8]) -> Result<Recording> {
     let image = Image::parse(image)?;
-    let (process, told) = process::read(image.meta)?;
+    let (mut process, told) = process::read(image.meta)?;
     let mut reader = Reader {
         profile: Profile::new(process.values()),
         image,
@@ -53,12 +53,22 @@ pub fn read(image: &[u8]) -> Result<Recording> {
     let stacks = reader.stacks()?;
     let threads = reader.threads(process.pid)?;
     reader.slices(&process)?;
-    reader.samples(&process, &stacks, &threads)?;
+    process.timeline_why = reader.samples(&process, &stacks, &threads)?;
     let mut profile = reader.profile.summed().compact();
     describe(&mut profile, &process);
     profile.check()?;
     Ok(Recording { profile, process })
 }
+
+/// Thread, stack, labels, slice, time, and counts of a sample.
+type Sampled = (
+    ThreadId,
+    StackId,
+    LabelSetId,
+    Option<SliceId>,
+    Option<i64>,
+    [i64; 2],
+);
 
 /// An image on its way into a profile.
 struct Reader<'i> {
@@ -176,14 +186,48 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The samples: those of the timeline with their times, and of the rows what the timeline does not
-    /// tell of.
+    /// The samples, with their times as far as they are known. Where the timeline is broken the samples are
+    /// those of the rows, and the answer is what is wrong with it; else it is empty.
     fn samples(
         &mut self,
         process: &Process,
         stacks: &[StackId],
         threads: &[ThreadId],
-    ) -> Result<()> {
+    ) -> Result<String> {
+        // Looks and ticks come from different threads: each is in order, both together are not.
+        let mut moments: Vec<_> = self.image.timeline.iter().collect();
+        moments.sort_by_key(|moment| moment.time_ns);
+        let timed = self.timed_samples(moments, process, stacks, threads);
+        let why = (timed.as_ref().err()).map_or(String::new(), ToString::to_string);
+        let samples = match timed {
+            Err(_) if !self.image.timeline.is_empty() => {
+                self.timed_samples(Vec::new(), process, stacks, threads)
+            }
+            samples => samples,
+        };
+        for (thread, stack, labels, slice, time_ns, counts) in samples? {
+            let values: &[i64] = process.chosen(&counts);
+            if values.iter().any(|count| *count != 0) {
+                self.profile.samples.push(Sample {
+                    thread: Some(thread),
+                    labels: Some(labels),
+                    slice,
+                    time_ns,
+                    ..Sample::of(stack, values)
+                });
+            }
+        }
+        Ok(why)
+    }
+
+    /// The samples of the timeline with their times, and of the rows what the timeline does not tell of.
+    fn timed_samples(
+        &mut self,
+        moments: Vec<Moment>,
+        process: &Process,
+        stacks: &[StackId],
+        threads: &[ThreadId],
+    ) -> Result<Vec<Sampled>> {
         let mut timed: HashMap<_, [i64; 2]> = HashMap::new();
         let slices = self.profile.slices.len();
         let place = |reader: &mut Self, thread: u32, node: u32, state: u32| -> Result<_> {
@@ -196,18 +240,12 @@ impl Reader<'_> {
             Ok((thread, stack, reader.state(state)?))
         };
         let rows: Vec<_> = self.image.rows.iter().collect();
-        let moments: Vec<_> = self.image.timeline.iter().collect();
         let mut samples = Vec::with_capacity(rows.len() + moments.len());
-        let mut last = 0;
         for moment in moments {
             let counts = counts(moment.cpu, moment.wall)?;
             let key @ (thread, stack, labels) =
                 place(self, moment.thread, moment.node, moment.state)?;
             let at = whole(moment.time_ns, "a time")?;
-            if at < last {
-                return Err(Error::new("the timeline runs backwards"));
-            }
-            last = at;
             let sum = timed.entry(key).or_default();
             for (sum, count) in sum.iter_mut().zip(counts) {
                 *sum = sum.checked_add(count).ok_or_else(too_large)?;
@@ -243,19 +281,7 @@ impl Reader<'_> {
         }
         // Samples without a time first, as in every profile that has been put in order.
         samples.rotate_left(with_times);
-        for (thread, stack, labels, slice, time_ns, counts) in samples {
-            let values: &[i64] = process.chosen(&counts);
-            if values.iter().any(|count| *count != 0) {
-                self.profile.samples.push(Sample {
-                    thread: Some(thread),
-                    labels: Some(labels),
-                    slice,
-                    time_ns,
-                    ..Sample::of(stack, values)
-                });
-            }
-        }
-        Ok(())
+        Ok(samples)
     }
 
     /// The label set of a state.

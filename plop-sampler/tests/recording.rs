@@ -269,10 +269,51 @@ fn a_timeline_gives_samples_their_times() {
         whole.samples.iter().filter(|s| s.time_ns.is_some()).count(),
         5
     );
-    image.timeline[1].2 = [1, 9];
-    assert!(refusal(&image).contains("that the rows do not have"));
-    image.timeline[1].0 = 1;
-    assert!(refusal(&image).contains("backwards"));
+}
+
+/// Looks and ticks come from different threads: each is in order, both together are not.
+#[test]
+fn a_timeline_may_be_in_any_order() {
+    let mut image = Image::sample(70);
+    image.timeline = vec![
+        (2_000_000, [0, 2, 0], [1, 1]),
+        (12_000_000, [1, 3, 2], [0, 3]),
+        (21_000_000, [0, 2, 0], [1, 1]),
+    ];
+    let ordered = recording(&image);
+    for order in [[0, 2, 1], [1, 0, 2], [2, 1, 0]] {
+        let mut other = image.clone();
+        other.timeline = order.map(|n| image.timeline[n]).to_vec();
+        let other = recording(&other);
+        assert_eq!(rows(&other.profile), rows(&ordered.profile), "{order:?}");
+        assert_eq!(other.process.timeline_why, "");
+    }
+}
+
+#[test]
+fn a_broken_timeline_costs_the_times_and_not_the_samples() {
+    let image = Image::sample(70);
+    for (moment, why) in [
+        ((2_000_000, [0, 2, 0], [1, 9]), "that the rows do not have"),
+        ((2_000_000, [9, 2, 0], [1, 1]), "thread 9"),
+        (
+            (2_000_000, [0, 2, 0], [-1, 1]),
+            "number of samples, found -1",
+        ),
+        ((u64::MAX, [0, 2, 0], [1, 1]), "a time within 64 bits"),
+    ] {
+        let mut broken = image.clone();
+        broken.timeline = vec![(1_000_000, [0, 2, 0], [1, 1]), moment];
+        let Recording { profile, process } = recording(&broken);
+        assert!(
+            process.timeline_why.contains(why),
+            "{}",
+            process.timeline_why
+        );
+        assert_eq!(rows(&profile), rows(&recording(&image).profile));
+        broken.rows[0].0[1] = 2;
+        assert!(refusal(&broken).contains("thread 2"));
+    }
 }
 
 #[test]

@@ -163,6 +163,28 @@ fn a_timeline_keeps_the_time_of_each_sample() {
     }
 }
 
+/// Looks are read out at other times than ticks: nothing is lost because of that.
+#[test]
+fn a_timeline_has_looks_and_ticks() {
+    let Some(python) = python() else { return };
+    for mode in ["cpu+wall", "wall"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.speedscope.json");
+        let text = "import threading, time\ndef burn():\n    end = time.thread_time() + 0.4\n\
+                    \x20   while time.thread_time() < end: pass\n\
+                    thread = threading.Thread(target=burn)\nthread.start()\ntime.sleep(0.5)\n\
+                    thread.join()";
+        let record = Record::of(python.text(text)).with(&format!("--timeline --mode {mode}"));
+        let recorded = record.into_file(Some(file)).run().fine();
+        assert!(!recorded.stderr.contains("no times"), "{}", recorded.stderr);
+        let seen = recorded.seen();
+        let samples = &seen.profile.samples;
+        let timed = samples.iter().filter(|s| s.time_ns.is_some()).count();
+        assert!(timed * 10 >= samples.len() * 9 && timed >= 50, "{timed}");
+        assert!(seen.wall("burn") >= 25, "{mode}: {}", seen.wall("burn"));
+    }
+}
+
 /// plop becomes the program: the same process, and the profile is there without a parent.
 #[test]
 fn exec_keeps_the_process_and_leaves_a_profile() {

@@ -40,6 +40,8 @@ pub struct Process {
     pub ended: String,
     /// The error number of the last attempt to save that failed; 0 when none did.
     pub save_error: i64,
+    /// Why its samples have no times though they were kept; empty when there is nothing to say.
+    pub timeline_why: String,
     /// What was counted.
     pub counters: Counters,
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use plop_core::{Attribute, Meta, Notes, Profile};
 use plop_sampler::launch::{die_by, empty_signal_ns};
 use serde_json::Value;
@@ -145,6 +145,12 @@ pub(super) fn save(mut spool: Spool, request: &Request, settings: &Settings) -> 
         true => spool.remove(),
         // Something is in there that was not understood, and may be worth a look.
         false => spool.reopen(),
+    }
+    if written.is_empty() && !found.notes.is_empty() {
+        bail!(
+            "cannot write {name}: nothing of what was recorded can be read; it is kept in {}",
+            spool.folder.display()
+        );
     }
     Ok(Saved {
         account,

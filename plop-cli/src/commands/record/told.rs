@@ -36,6 +36,8 @@ pub(super) struct Account {
     pub(super) runtime: bool,
     /// Error numbers of processes that could not save everything.
     save_errors: Vec<i64>,
+    /// Why samples of processes have no times though they were asked for.
+    without_times: Vec<String>,
 }
 
 impl Account {
@@ -68,6 +70,9 @@ impl Account {
             account.recovered += usize::from(!process.finished && process.refused.is_empty());
             if process.save_error != 0 {
                 account.save_errors.push(process.save_error);
+            }
+            if !process.timeline_why.is_empty() {
+                account.without_times.push(process.timeline_why.clone());
             }
         }
         pids.sort_unstable();
@@ -140,6 +145,9 @@ impl Account {
         for error in &self.save_errors {
             let error = io::Error::from_raw_os_error(*error as i32);
             remarks.push(format!("a process could not save all that it had: {error}"));
+        }
+        for why in &self.without_times {
+            remarks.push(format!("the samples of a process have no times: {why}"));
         }
         remarks
     }
