@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::args::Settings;
 use crate::progress::Progress;
+use crate::tell::tell;
 
 /// Which files to read, and how.
 #[derive(clap::Args)]
@@ -100,8 +101,8 @@ impl InputArgs {
         let loaded = plop_convert::read(&bytes, self.from, &options)
             .with_context(|| format!("cannot read {name}"))?;
         if settings.verbose {
-            eprintln!(
-                "plop: {name}: {} bytes of {} read in {:.3} s",
+            tell!(
+                "{name}: {} bytes of {} read in {:.3} s",
                 bytes.len(),
                 loaded.format.name,
                 started.elapsed().as_secs_f64()

@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod report;
 mod select;
+mod tell;
 
 use std::process::ExitCode;
 

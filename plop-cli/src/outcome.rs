@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::tell::tell;
+
 /// All well.
 pub(crate) const FINE: u8 = 0;
 
@@ -20,7 +22,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::from(FINE);
     }
-    eprintln!("plop: {error:#}");
+    tell!("{error:#}");
     ExitCode::from(ERROR)
 }
 

@@ -5,6 +5,7 @@ use plop_core::{Features, Notes};
 use serde_json::{Value, json};
 
 use crate::args::Settings;
+use crate::tell::tell;
 
 /// Prints notes about a file.
 pub(crate) fn print_notes(file: &str, notes: &Notes, settings: &Settings) {
@@ -12,14 +13,14 @@ pub(crate) fn print_notes(file: &str, notes: &Notes, settings: &Settings) {
         return;
     }
     for note in notes.iter() {
-        eprintln!("plop: {file}: note: {note}");
+        tell!("{file}: note: {note}");
     }
 }
 
 /// Prints what a file's format had no room for.
 pub(crate) fn print_losses(file: &str, format: &str, losses: Features, settings: &Settings) {
     if !settings.quiet && !losses.is_empty() {
-        eprintln!("plop: {file}: lost, as {format} has no room for it: {losses}");
+        tell!("{file}: lost, as {format} has no room for it: {losses}");
     }
 }
 

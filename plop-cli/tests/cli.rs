@@ -1,9 +1,13 @@
 //! The command in its surroundings: pipes, terminals, full disks, files that must not be harmed.
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use support::skipped;
 
 fn plop() -> Command {
     Command::new(env!("CARGO_BIN_EXE_plop"))
@@ -79,10 +83,32 @@ fn a_reader_that_goes_away_is_no_error() {
     }
 }
 
+/// Who does not listen changes nothing.
+#[test]
+fn where_stderr_cannot_be_written_to_the_status_is_the_same() {
+    for (command, code) in [
+        (
+            "convert $DATA/folded/work.folded -f folded -o x.folded -v",
+            0,
+        ),
+        ("convert $DATA/no-such-file -f folded", 2),
+        (
+            "merge $DATA/folded/work.folded $DATA/folded/work.folded -o x.folded -v",
+            0,
+        ),
+        ("no-such-command", 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().display();
+        let output = sh(&format!("cd {folder} && $PLOP {command} 2>/dev/full"));
+        assert_eq!(output.status.code(), Some(code), "{command}");
+    }
+}
+
 #[test]
 fn a_file_on_a_memory_disk_is_a_file_like_any_other() {
     let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
-        eprintln!("SKIPPED: there is no /dev/shm");
+        skipped("there is no /dev/shm");
         return;
     };
     let file = folder.path().join("x.folded");
@@ -137,7 +163,7 @@ fn compressed_output_is_refused_on_a_terminal_and_nowhere_else() {
         && !on_terminal.status.success()
         && stderr(&on_terminal).contains("not found")
     {
-        eprintln!("SKIPPED: there is no `script` to make a terminal with");
+        skipped("there is no `script` to make a terminal with");
         assert!(std::env::var_os("CI").is_none(), "`script` is missing");
         return;
     }
@@ -158,7 +184,7 @@ fn progress_is_shown_on_a_terminal_only() {
     );
     let output = sh(&script);
     if stderr(&output).contains("not found") {
-        eprintln!("SKIPPED: there is no `script` to make a terminal with");
+        skipped("there is no `script` to make a terminal with");
         assert!(std::env::var_os("CI").is_none(), "`script` is missing");
         return;
     }

@@ -952,3 +952,35 @@ fn two_commands_take_turns() {
         result.stderr
     );
 }
+
+/// Who does not listen changes nothing.
+#[test]
+fn where_stderr_cannot_be_written_to_the_status_is_the_programs() {
+    let place = Place::new();
+    place.image("70-0", &Image::sample(70));
+    for words in ["", "--show", "--show --per-process"] {
+        for (status, code) in [(0, 0), (7, 7)] {
+            let mut command = place.command(
+                &format!("-o x.plop {words}"),
+                &format!("image 70-0; exit {status}"),
+            );
+            let full = fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap();
+            let ended = command.stderr(full).status().unwrap();
+            assert_eq!(ended.code(), Some(code), "full: {words}");
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let ended = command.stderr(writer).status().unwrap();
+            assert_eq!(ended.code(), Some(code), "closed: {words}");
+            assert!(place.path("x.plop").exists());
+        }
+    }
+    let mut missing = place.plop("-o y.plop -- no-such-command-here");
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    assert_eq!(missing.stderr(full).status().unwrap().code(), Some(127));
+}

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::record::{Mode, Once, once};
 use crate::args::Settings;
+use crate::tell::tell;
 
 /// Run two commands in turns under the sampler, for plop diff
 ///
@@ -88,7 +89,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         let side = &mut sides[which];
         let file = folder.join(format!("{}-{}.plop", side.name, side.runs.len() + 1));
         if settings.verbose {
-            eprintln!("plop: {}", file.display());
+            tell!("{}", file.display());
         }
         let command = side.command.0.iter().map(OsString::from).collect();
         let once = once(command, file, args.rate, args.mode, settings)?;

@@ -16,6 +16,7 @@ use crate::output::{Output, OutputArgs};
 use crate::progress::Progress;
 use crate::report;
 use crate::select::SelectArgs;
+use crate::tell::tell;
 
 /// Convert profiles between formats
 ///
@@ -76,10 +77,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             args.select.apply(profiles, output.format)?
         };
         if had_samples && profiles.iter().all(|p| p.samples.is_empty()) && !settings.quiet {
-            eprintln!(
-                "plop: {}: note: the transforms left no samples",
-                output.name()
-            );
+            tell!("{}: note: the transforms left no samples", output.name());
         }
         let mut answer = write(&profiles, &output, strict, "plop.convert/1", settings)?;
         if args.output.json {
@@ -119,8 +117,8 @@ pub(crate) fn write(
     }
     let bytes = output.write(&prepared, settings)?;
     if settings.verbose {
-        eprintln!(
-            "plop: {name}: {bytes} bytes written in {:.3} s",
+        tell!(
+            "{name}: {bytes} bytes written in {:.3} s",
             started.elapsed().as_secs_f64()
         );
     }

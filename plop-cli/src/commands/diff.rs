@@ -27,6 +27,7 @@ use crate::outcome;
 use crate::output::{Output, OutputArgs};
 use crate::report;
 use crate::select::as_drawn;
+use crate::tell::tell;
 
 /// Tell whether a build is slower than the one before, where, and what could not have been seen
 ///
@@ -231,9 +232,9 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     } = sides(&args, settings)?;
     if before.is_empty() {
         for said in &left_out {
-            eprintln!("plop: {said}");
+            tell!("{said}");
         }
-        eprintln!("plop: no verdict: there is no earlier deploy to compare with");
+        tell!("no verdict: there is no earlier deploy to compare with");
         return Ok(ExitCode::from(outcome::NO_VERDICT));
     }
     let (prior, learnt_in) = match &args.calibration {

@@ -28,6 +28,7 @@ use plop_core::{Attribute, Features, Meta};
 
 use crate::args::Settings;
 use crate::input::format_names;
+use crate::tell::tell;
 use end::Request;
 use program::Missing;
 use target::Target;
@@ -196,13 +197,13 @@ fn look(args: &Args, settings: &Settings) -> Result<bool, Missing> {
         false => "",
     };
     if !settings.quiet {
-        eprintln!("plop: {name} is not sampled: {}{rest}", obstacle.why);
+        tell!("{name} is not sampled: {}{rest}", obstacle.why);
     }
     Ok(obstacle.preload)
 }
 
 fn not_started(missing: &Missing) -> ExitCode {
-    eprintln!("plop: {}", missing.why);
+    tell!("{}", missing.why);
     ExitCode::from(missing.code)
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::harness::{Record, Seen, native, python, pythons, send};
-use crate::support::LIMIT;
+use crate::support::{LIMIT, skipped};
 
 #[test]
 fn children_of_every_kind_of_fork_end_well() {
@@ -440,7 +440,7 @@ fn a_child_whose_forking_thread_returns_ends_well() {
 fn a_process_that_becomes_another_user_late_is_recorded_whole() {
     let Some(python) = python() else { return };
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can become another user");
+        skipped("what only root can do: to become another user");
         return;
     }
     let text = "import os, time\n\

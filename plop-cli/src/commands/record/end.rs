@@ -20,6 +20,7 @@ use super::told::{self, Account, counted};
 use crate::args::Settings;
 use crate::outcome;
 use crate::report;
+use crate::tell::tell;
 
 /// What is to be made of a recording, and said of it.
 pub(super) struct Request {
@@ -51,7 +52,7 @@ pub(super) fn end(
         && !settings.quiet
     {
         let name = signal_name(signal);
-        eprintln!("plop: the program was killed by signal {signal}{name}");
+        tell!("the program was killed by signal {signal}{name}");
     }
     let saved = save(spool, request, settings)
         .and_then(|saved| saved.tell(request, Some(status), settings))
@@ -170,12 +171,12 @@ impl Saved {
     ) -> Result<()> {
         if !settings.quiet {
             for remark in self.account.remarks() {
-                eprintln!("plop: {remark}");
+                tell!("{remark}");
             }
             if !self.running.is_empty() {
-                eprintln!("plop: {}", self.still_running(&request.target));
+                tell!("{}", self.still_running(&request.target));
             }
-            eprintln!("plop: {}", self.line());
+            tell!("{}", self.line());
         }
         if request.show {
             let mut out = std::io::stderr().lock();

@@ -18,6 +18,7 @@ use super::program::Missing;
 use super::spool::Spool;
 use super::target::Target;
 use crate::agent;
+use crate::tell::tell;
 
 /// The longest path that the agent takes.
 const LONGEST: usize = 4000;
@@ -130,7 +131,7 @@ pub(super) fn become_it(args: &Args, target: &Target, preload: bool) -> Result<E
         .env_clear()
         .envs(environment);
     let missing = missing(args, &command.exec());
-    eprintln!("plop: {}", missing.why);
+    tell!("{}", missing.why);
     Ok(ExitCode::from(missing.code))
 }
 
