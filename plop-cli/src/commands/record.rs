@@ -8,6 +8,7 @@ mod end;
 mod environment;
 mod finish;
 mod launch;
+mod living;
 mod once;
 mod program;
 mod spool;

@@ -167,6 +167,54 @@ fn a_daemon_that_closes_all_descriptors_leaves_its_profile() {
     }
 }
 
+/// A daemon that has just been made has saved nothing yet. That it will is said all the same, and not that the
+/// program was too fast.
+#[test]
+fn a_daemon_is_announced_before_it_has_saved_anything() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    for mode in ["cpu", "cpu+wall"] {
+        let text = format!(
+            "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n\
+             os.closerange(0, 100)\ntime.sleep(1.2)\nend = time.thread_time() + 0.3\n\
+             while time.thread_time() < end: pass\n\
+             open({0:?} + '.part', 'w').write(str(os.getpid()))\nos.rename({0:?} + '.part', {0:?})",
+            told.display().to_string()
+        );
+        let record = Record::of(python.text(&text)).with("--mode").with(mode);
+        let file = folder.path().join("d.plop");
+        let recorded = record.into_file(Some(file)).run().fine();
+        let pid = wait_for(&told, |path| std::fs::read_to_string(path).ok());
+        let (said, own) = (
+            &recorded.stderr,
+            folder.path().join(format!("d-{pid}.plop")),
+        );
+        let announced = format!("1 process still runs and will save to {}", own.display());
+        assert!(said.contains(&announced), "{said}");
+        assert!(!said.contains("too fast"), "{said}");
+        wait_for(&own, |file| file.exists().then_some(()));
+        std::fs::remove_file(&told).unwrap();
+    }
+}
+
+/// What is left in the background and is no Python will save nothing.
+#[test]
+fn what_is_not_sampled_is_not_announced() {
+    let recorded = Record::of(
+        ["sh", "-c", "sleep 2 >/dev/null 2>&1 &"]
+            .map(Into::into)
+            .into(),
+    )
+    .run_without_reading()
+    .fine();
+    assert!(
+        !recorded.stderr.contains("still run"),
+        "{}",
+        recorded.stderr
+    );
+}
+
 fn wait_for<T>(path: &Path, found: impl Fn(&Path) -> Option<T>) -> T {
     let started = Instant::now();
     while started.elapsed() < LIMIT {

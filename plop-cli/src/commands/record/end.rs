@@ -228,9 +228,11 @@ impl Saved {
 
     /// Why there is no file.
     fn nothing(&self) -> &'static str {
-        if !self.account.refused.is_empty() {
+        if !self.running.is_empty() {
+            "no samples collected so far"
+        } else if !self.account.refused.is_empty() {
             "no samples collected"
-        } else if self.account.runtime || !self.running.is_empty() {
+        } else if self.account.runtime {
             "no samples collected; program was too fast"
         } else {
             "no samples collected; no Python was seen that can be sampled"

@@ -101,7 +101,7 @@ fn agent_of(text: &[u8]) -> Option<OsString> {
 }
 
 /// A value in which the signs that mean something are `%XX`.
-fn escaped(value: &[u8]) -> String {
+pub(super) fn escaped(value: &[u8]) -> String {
     let mut text = String::with_capacity(value.len());
     for byte in value {
         match byte {

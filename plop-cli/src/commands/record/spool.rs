@@ -15,6 +15,8 @@ use plop_sampler::recording::{Process, Recording, read};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
+use super::living::Living;
+
 /// What comes between the profile's name and the random end of the folder's.
 const MARK: &str = ".recording-";
 
@@ -30,6 +32,9 @@ const LARGEST: u64 = 1 << 30;
 /// How long processes that outlive the program are waited for: workers that are told to go need a moment.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long those are that show nothing of the agent: they are no Python, or have just begun.
+const SHORT_PATIENCE: Duration = Duration::from_millis(150);
+
 #[derive(Clone)]
 pub(super) struct Spool {
     pub(super) folder: PathBuf,
@@ -43,6 +48,21 @@ pub(super) struct Found {
     pub(super) running: Vec<i64>,
     /// What could not be read.
     pub(super) notes: Notes,
+}
+
+impl Found {
+    /// Adds the processes in which the agent still runs: all that has not come to its end is theirs to save.
+    fn add_living(&mut self, living: &Living) {
+        for pid in &living.recorded {
+            let of_it = self.recordings.iter().map(|recording| &recording.process);
+            let has_ended = of_it
+                .filter(|process| process.pid == *pid)
+                .any(|process| process.finished && process.ended != "exec");
+            if !has_ended && !self.running.contains(pid) {
+                self.running.push(*pid);
+            }
+        }
+    }
 }
 
 impl Spool {
@@ -107,9 +127,20 @@ impl Spool {
     /// and reads what is in it.
     pub(super) fn close(&mut self) -> Result<Found> {
         let started = Instant::now();
-        while started.elapsed() < PATIENCE && !self.read().running.is_empty() {
-            std::thread::sleep(Duration::from_millis(10));
+        let mut living = Living::of(&self.folder);
+        loop {
+            let patience = match living.recorded.is_empty() && self.read().running.is_empty() {
+                true if living.others.is_empty() => break,
+                true => SHORT_PATIENCE,
+                false => PATIENCE,
+            };
+            if started.elapsed() >= patience {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            living = Living::of(&self.folder);
         }
+        let outlived = !living.is_empty();
         // Of another name it is gone for whoever writes into it.
         let mut closed = self.folder.clone().into_os_string();
         closed.push(".closed");
@@ -118,7 +149,10 @@ impl Spool {
         let closed = Spool {
             folder: closed.into(),
         };
-        let found = closed.read();
+        let mut found = closed.read();
+        if outlived {
+            found.add_living(&Living::of(&self.folder));
+        }
         self.folder = closed.folder;
         Ok(found)
     }
