@@ -47,6 +47,8 @@ pub(crate) struct Recording {
     /// Whether the last has been saved before the process ends: its file may have been taken since.
     is_whole: bool,
     ended: &'static str,
+    /// Whether what is being saved is all that there is, since the process is about to end.
+    ending: bool,
     refused: &'static str,
 }
 
@@ -69,6 +71,7 @@ static RECORDING: Global<Recording> = Global::new(Recording {
     save_error: 0,
     is_whole: false,
     ended: "",
+    ending: false,
     refused: "",
 });
 
@@ -420,9 +423,11 @@ pub(crate) fn checkpoint() {
     recording.state.advance();
     recording.state.drain();
     let mut image = Vector::new();
+    recording.ending = true;
     if image_of(recording, &mut image, false) {
         recording.save_error = put_locked(recording, image.as_slice());
     }
+    recording.ending = false;
     image.free();
 }
 

@@ -85,6 +85,8 @@ impl Facts for Told<'_> {
         number("memory_bytes", state.bytes() as u64);
         number("timeline_dropped", state.times_dropped);
         number("finished", u64::from(finished));
+        // It may go on for all that: not everything that is about to end a process does.
+        number("ending", u64::from(recording.ending));
         text("ended", recording.ended.as_bytes());
         if !recording.refused.is_empty() {
             text("refused", recording.refused.as_bytes());
@@ -101,11 +103,11 @@ pub(super) fn image_of(recording: &mut Recording, out: &mut Vector<u8>, finished
     // the first one, of which is to be known that it was there.
     let samples = recording.state.counted;
     let first = sys::getpid() == recording.config.root;
-    let last = finished && first && recording.ended != "exec";
+    let last = (finished || recording.ending) && first && recording.ended != "exec";
     if samples == 0 && recording.refused.is_empty() && !last {
         return false;
     }
-    if !finished && samples == recording.saved_samples {
+    if !finished && !recording.ending && samples == recording.saved_samples {
         return false;
     }
     recording.saved_samples = samples;

@@ -265,6 +265,7 @@ fn every_signal_keeps_the_profile_and_the_status() {
         ("SIGQUIT", 3),
         ("SIGUSR1", 10),
         ("SIGALRM", 14),
+        ("SIGSEGV", 11),
         ("abort", 6),
     ];
     for (n, (ending, status)) in signals.into_iter().enumerate() {
@@ -279,6 +280,40 @@ fn every_signal_keeps_the_profile_and_the_status() {
             .ended(128 + status);
         let samples = recorded.seen().is_sound().cpu("burn");
         assert!(samples >= 15, "{ending}: {samples} samples of 1.4 s");
+        assert!(
+            !recorded.stderr.contains("did not come to the end"),
+            "{}",
+            recorded.stderr
+        );
+    }
+}
+
+/// What was saved right before the end lacks nothing, and is not said to.
+#[test]
+fn a_process_that_ends_itself_by_a_signal_lacks_nothing() {
+    let Some(python) = python() else { return };
+    for (how, status) in [
+        ("raise KeyboardInterrupt", 2),
+        (
+            "signal.signal(15, signal.SIG_DFL); os.kill(os.getpid(), 15)",
+            15,
+        ),
+        ("import ctypes; ctypes.string_at(0)", 11),
+    ] {
+        let text = format!(
+            "import os, signal, time\ndef burn():\n    end = time.thread_time() + 0.5\n\
+             \x20   while time.thread_time() < end: pass\nburn()\n{how}"
+        );
+        let recorded = Record::of(python.text(&text))
+            .with("--mode cpu")
+            .run()
+            .ended(128 + status);
+        recorded.seen().is_sound().expect_cpu("burn", 0.5, 100.0);
+        assert!(
+            !recorded.stderr.contains("did not come to the end"),
+            "{}",
+            recorded.stderr
+        );
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Process {
     pub refused: String,
     /// Whether this is the end of its recording, and not what it had when it was last looked at.
     pub finished: bool,
+    /// Whether it was saved as the process was about to end: if it has, nothing is lacking.
+    pub ending: bool,
     /// How the recording ended: `exit`, `exec`, `_exit`, `duration` or `stop`.
     pub ended: String,
     /// The error number of the last attempt to save that failed; 0 when none did.
@@ -209,6 +211,7 @@ pub(super) fn read(lines: &[u8]) -> Result<(Process, Meta)> {
             "trigger_why" => process.trigger_why = value,
             "refused" => process.refused = value,
             "finished" => process.finished = number()? == 1,
+            "ending" => process.ending = number()? == 1,
             "ended" => process.ended = value,
             "save_error" => process.save_error = number()?,
             "started" => meta.start_ns = Some(number()?),

@@ -67,7 +67,8 @@ impl Account {
                 }
             }
             account.runtime |= !profile.meta.runtime.is_empty();
-            account.recovered += usize::from(!process.finished && process.refused.is_empty());
+            let is_whole = process.finished || process.ending;
+            account.recovered += usize::from(!is_whole && process.refused.is_empty());
             if process.save_error != 0 {
                 account.save_errors.push(process.save_error);
             }
