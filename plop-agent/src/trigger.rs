@@ -6,7 +6,7 @@ use core::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-use crate::config::{self, Config, Mode, deflected};
+use crate::config::{self, Config, Mode, Text, deflected};
 use crate::signals::SIGPROF;
 use crate::slots::{self, Slot};
 use crate::sys::{self, plain};
@@ -31,15 +31,18 @@ static PERIOD_NS: AtomicU64 = AtomicU64::new(10_000_000);
 static KERNEL_TOO: AtomicU32 = AtomicU32::new(1);
 
 /// Why a trigger was chosen.
-const REASONS: [&str; 8] = [
+const REASONS: [&str; 10] = [
     "",
     "the rate is above the kernel's ticks, which timers cannot exceed",
     "timers on threads are refused (the limit of pending signals, RLIMIT_SIGPENDING?)",
     "timers on threads are not permitted here (seccomp?)",
     "timers on threads and perf events are refused",
     "no timer is permitted here, so running threads are looked at from outside",
-    "the mode asks for it",
-    "the rate is above the kernel's ticks and perf events are refused: samples come no faster than ticks",
+    // The mode asks for it: there is nothing to explain.
+    "",
+    "the rate is above the kernel's ticks and perf events are refused",
+    "the rate is above the kernel's ticks and perf events lack descriptors (RLIMIT_NOFILE)",
+    "timers on threads are refused and perf events lack descriptors (RLIMIT_NOFILE)",
 ];
 
 /// Stands for a timer or an event that is just being made: the thread itself and the agent's may both be at
@@ -80,11 +83,37 @@ pub(crate) fn name() -> &'static str {
     NAMES.get(kind() as usize).copied().unwrap_or("none")
 }
 
-pub(crate) fn why() -> &'static str {
-    REASONS
-        .get(WHY.load(Relaxed) as usize)
-        .copied()
-        .unwrap_or("")
+pub(crate) fn why() -> Text<256> {
+    let reason = REASONS.get(WHY.load(Relaxed) as usize).copied();
+    let mut why = Text::new();
+    let mut say = |text: &str, number: Option<u64>| {
+        if !why.as_bytes().is_empty() {
+            why.push(b"; ");
+        }
+        why.push(text.as_bytes());
+        if let Some(number) = number {
+            why.push_number(number);
+            why.push(b" a second");
+        }
+    };
+    if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
+        say(reason, None);
+    }
+    let is_by_ticks = kind() == TIMER || kind() == ITIMER && WHICH.load(Relaxed) != REAL;
+    if is_by_ticks && is_above_ticks(period_ns()) {
+        let most = 1_000_000_000 / sys::tick_ns();
+        say(
+            "samples come no faster than the kernel's ticks, ",
+            Some(most),
+        );
+    }
+    why
+}
+
+/// Whether samples this far apart are more than the kernel's ticks. A timer cannot be later than its tick,
+/// so half a tick of tolerance is none.
+fn is_above_ticks(period_ns: u64) -> bool {
+    period_ns * 10 < sys::tick_ns() * 9
 }
 
 fn choose(kind: u32, why: u32) {
@@ -95,11 +124,11 @@ fn choose(kind: u32, why: u32) {
 /// Chooses a trigger. `killing` says that a filter of system calls would kill us for making one.
 pub(crate) fn begin(config: &Config, killing: bool) {
     PERIOD_NS.store(config.period_ns(), Relaxed);
+    WHICH.store(NONE, Release);
     match config.mode {
         Mode::Prof | Mode::Virtual | Mode::Real => choose(ITIMER, 6),
         _ if killing => choose(WALL, 5),
-        // A timer cannot be later than its tick, so half a tick of tolerance is none.
-        _ if config.period_ns() * 10 < sys::tick_ns() * 9 => {
+        _ if is_above_ticks(config.period_ns()) => {
             if perf_works() {
                 choose(PERF, 1)
             } else {
@@ -188,8 +217,15 @@ fn arm_anew(slot: &Slot, index: usize, tid: i32) -> bool {
         },
         PERF => match arm_event(slot, index, tid) {
             result if result >= 0 || result == -3 => true,
-            _ => {
-                step_down();
+            refused => {
+                // EINVAL: the limit lies below the numbers that are used.
+                let few = matches!(refused, -24..=-22 | sys::ENOMEM);
+                if WHY.load(Relaxed) == 1 {
+                    disarm_all();
+                    choose(TIMER, if few { 8 } else { 7 });
+                } else {
+                    step_down_for(if few { 9 } else { 4 });
+                }
                 false
             }
         },
@@ -199,18 +235,28 @@ fn arm_anew(slot: &Slot, index: usize, tid: i32) -> bool {
 
 /// No timer of each thread, then one of the process.
 fn step_down() {
+    step_down_for(4);
+}
+
+fn step_down_for(why: u32) {
     disarm_all();
-    choose(ITIMER, 4);
+    choose(ITIMER, why);
     if !arm_process(2) {
         choose(WALL, 5);
     }
 }
+
+/// The timer of the process that is ours: its number, or [`NONE`].
+static WHICH: AtomicU32 = AtomicU32::new(NONE);
+const NONE: u32 = u32::MAX;
+const REAL: u32 = 0;
 
 /// Arms the timer of the process; whether there is one now.
 pub(crate) fn arm_process(which: usize) -> bool {
     if deflected(config::NO_ITIMER) {
         return false;
     }
+    WHICH.store(which as u32, Release);
     let micros = (PERIOD_NS.load(Relaxed) / 1000).max(1);
     let interval = [
         micros / 1_000_000,

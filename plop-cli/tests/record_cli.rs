@@ -953,6 +953,43 @@ fn two_commands_take_turns() {
     );
 }
 
+/// What was asked for and not delivered is counted, and a rate that was out of reach is said.
+#[test]
+fn samples_that_did_not_come_are_counted() {
+    let place = Place::new();
+    let image = |asked: u32, mode: &str| {
+        let image = Image::sample(70)
+            .with("mode", mode)
+            .with("trigger", "itimer");
+        image
+            .with("trigger_why", "no faster than ticks")
+            .with("asked", asked)
+    };
+    for (asked, mode, said) in [
+        (
+            1_309,
+            "prof",
+            "plop: 1,300 of 1,309 samples that were due did not come",
+        ),
+        (
+            1_309,
+            "cpu+wall",
+            "plop: 1,300 of 1,309 samples that were due did not come",
+        ),
+        (1_309, "real", ""),
+        (12, "prof", ""),
+    ] {
+        place.image("70-0", &image(asked, mode));
+        let result = place.record("-o x.plop", "image 70-0");
+        let why = "plop: sampled by itimer: no faster than ticks";
+        assert!(result.stderr.contains(why), "{}", result.stderr);
+        match said {
+            "" => assert!(!result.stderr.contains("were due"), "{}", result.stderr),
+            said => assert!(result.stderr.contains(said), "{}", result.stderr),
+        }
+    }
+}
+
 /// Who does not listen changes nothing.
 #[test]
 fn where_stderr_cannot_be_written_to_the_status_is_the_programs() {

@@ -185,6 +185,51 @@ fn a_timeline_has_looks_and_ticks() {
     }
 }
 
+/// A timer of the process comes no faster than the kernel's ticks, which loses the others. That is said.
+#[test]
+fn a_rate_that_a_timer_of_the_process_cannot_have_is_said() {
+    let Some(python) = python() else { return };
+    let recorded = python
+        .record("burn.py 0.6")
+        .with("--mode prof -r 10000")
+        .run()
+        .fine();
+    let said = &recorded.stderr;
+    assert!(
+        said.contains("no faster than the kernel's ticks, "),
+        "{said}"
+    );
+    assert!(said.contains("that were due did not come"), "{said}");
+    let recorded = python
+        .record("burn.py 0.6")
+        .with("--mode prof -r 50")
+        .run()
+        .fine();
+    let said = &recorded.stderr;
+    assert!(!said.contains("sampled by"), "{said}");
+}
+
+/// Descriptors may be too few for perf events. What takes over, and why, is said as it is.
+#[test]
+fn where_perf_events_lack_descriptors_timers_take_over() {
+    let Some(python) = python() else { return };
+    let record = python.record("burn.py 0.6").with("--mode cpu -r 1000");
+    let recorded = record
+        .through(["sh", "-c", "ulimit -n 20; exec \"$@\"", "sh"])
+        .run()
+        .fine();
+    let seen = recorded.seen().is_sound();
+    let why = seen.said("trigger_why");
+    // Where they are not permitted at all there is nothing to lack.
+    assert!(
+        why.contains("lack descriptors") || why.contains("are refused"),
+        "{why}"
+    );
+    assert!(!why.contains("timers on threads"), "{why}");
+    assert_eq!(seen.said("trigger"), "timer");
+    seen.expect_cpu("burn", 0.6, 1000.0);
+}
+
 /// plop becomes the program: the same process, and the profile is there without a parent.
 #[test]
 fn exec_keeps_the_process_and_leaves_a_profile() {

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::finish::Written;
 use crate::report;
 
+/// Fewer ticks that did not come than this share are no word worth.
+const MISSED: f64 = 0.1;
 /// More rejected stacks than this share are worth a word.
 const REJECTED: f64 = 0.0003;
 /// Fewer of them, or fewer samples, say nothing.
@@ -27,6 +29,9 @@ pub(super) struct Account {
     /// What it cost the program, in nanoseconds of CPU time.
     cost_ns: i64,
     empty_signal_ns: u64,
+    /// Ticks that were due by the CPU time of threads, and those that nobody has counted as taken or lost.
+    due: i64,
+    missed: i64,
     triggers: Vec<(String, String)>,
     /// Why processes were not sampled, and how many.
     pub(super) refused: Vec<(String, usize)>,
@@ -52,9 +57,19 @@ impl Account {
                 pids.push(process.pid);
             }
             account.counters.add(&process.counters);
+            if process.trigger != "wall" && !["wall", "real"].contains(&process.mode.as_str()) {
+                let counters = &process.counters;
+                let blocked = counters.blocked_ns / process.period_ns.unwrap_or(0).max(1);
+                account.due = account.due.saturating_add(counters.asked);
+                account.missed = [counters.delivered, counters.dropped, blocked]
+                    .iter()
+                    .fold(counters.asked, |left, ticks| left.saturating_sub(*ticks))
+                    .saturating_add(account.missed);
+            }
             let mut trigger = (process.trigger.clone(), process.trigger_why.clone());
-            if is_asked_for(&process.mode, &process.trigger) {
-                trigger.1.clear();
+            if process.mode == "wall" {
+                // Looks drive it, whatever threads would have sampled themselves with.
+                trigger = ("wall".to_owned(), String::new());
             }
             if !trigger.0.is_empty() && !account.triggers.contains(&trigger) {
                 account.triggers.push(trigger);
@@ -107,6 +122,13 @@ impl Account {
         }
         for (trigger, why) in self.triggers.iter().filter(|(_, why)| !why.is_empty()) {
             remarks.push(format!("sampled by {trigger}: {why}"));
+        }
+        if self.missed > FEW_SAMPLES && self.missed as f64 > self.due as f64 * MISSED {
+            remarks.push(format!(
+                "{} of {} that were due did not come",
+                number(self.missed),
+                counted(self.due, "sample")
+            ));
         }
         let rejected = self.counters.rejected as f64 / self.counters.delivered.max(1) as f64;
         let sampled = self.refused.is_empty();
@@ -225,14 +247,6 @@ impl Account {
             "notes": written.first().map_or(json!([]), |w| w.answer["notes"].clone()),
         })
     }
-}
-
-/// Whether a mode has no other trigger, so that there is nothing to explain.
-fn is_asked_for(mode: &str, trigger: &str) -> bool {
-    matches!(
-        (mode, trigger),
-        ("wall", "wall") | ("prof" | "virtual" | "real", "itimer")
-    )
 }
 
 /// `1 thread`, `3 threads`, `3 processes`.
