@@ -41,13 +41,21 @@ pub(crate) unsafe extern "C" fn on_signal(signal: i32, info: *mut u8, context: *
                 take(asked.index, asked.ticks, safe);
             }
         }
-        // A tick of the process's timer that met a thread we do not know is nobody else's.
+        // A tick of the process's timer that met a thread we do not know is nobody else's. One of the program's
+        // own timer may be ignored by it.
         None if trigger::kind() == trigger::ITIMER
             // SAFETY: as above.
-            && unsafe { info.add(8).cast::<i32>().read() } == 0x80 => {}
+            && unsafe { info.add(8).cast::<i32>().read() } == 0x80
+            && (!trigger::is_the_programs() || is_ignored(signal)) => {}
         // SAFETY: as above.
         None => unsafe { signals::chain(signal, info, context) },
     }
+}
+
+/// Whether the program wants a signal of ours ignored.
+fn is_ignored(signal: i32) -> bool {
+    const SIG_IGN: usize = 1;
+    signals::program_sets(signal, None).is_some_and(|action| action.handler == SIG_IGN)
 }
 
 /// Whether the interrupted thread has the signals blocked without which no load is guarded.

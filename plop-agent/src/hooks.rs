@@ -10,6 +10,7 @@ mod exec;
 mod forks;
 mod memory;
 mod threads;
+mod timers;
 
 use core::ffi::{c_char, c_int, c_void};
 

@@ -2,7 +2,7 @@
 //! timer of the whole process. Where one is refused the next is tried, and which one runs is told.
 
 use core::sync::atomic::{
-    AtomicU16, AtomicU32, AtomicU64,
+    AtomicBool, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -107,6 +107,12 @@ pub(crate) fn why() -> Text<256> {
             Some(most),
         );
     }
+    if kind() == ITIMER && (PROGRAMS.load(Acquire) != NEVER || is_changed()) {
+        say(
+            "the program sets this timer itself, and was not sampled while it had it",
+            None,
+        );
+    }
     why
 }
 
@@ -124,7 +130,9 @@ fn choose(kind: u32, why: u32) {
 /// Chooses a trigger. `killing` says that a filter of system calls would kill us for making one.
 pub(crate) fn begin(config: &Config, killing: bool) {
     PERIOD_NS.store(config.period_ns(), Relaxed);
+    PROGRAMS.store(NEVER, Release);
     WHICH.store(NONE, Release);
+    ARMED.store(false, Release);
     match config.mode {
         Mode::Prof | Mode::Virtual | Mode::Real => choose(ITIMER, 6),
         _ if killing => choose(WALL, 5),
@@ -172,7 +180,7 @@ pub(crate) unsafe fn asked(signal: i32, info: *const u8) -> Option<Asked> {
                 ticks: 1,
             }),
         },
-        SI_KERNEL if kind() == ITIMER => {
+        SI_KERNEL if kind() == ITIMER && !is_the_programs() => {
             let (index, _) = slots::of(sys::gettid())?;
             Some(Asked { index, ticks: 1 })
         }
@@ -250,13 +258,80 @@ fn step_down_for(why: u32) {
 static WHICH: AtomicU32 = AtomicU32::new(NONE);
 const NONE: u32 = u32::MAX;
 const REAL: u32 = 0;
+/// Whether it has been set, and not been taken away since.
+static ARMED: AtomicBool = AtomicBool::new(false);
 
-/// Arms the timer of the process; whether there is one now.
+/// Whether the program has, or has had, that timer for itself.
+static PROGRAMS: AtomicU32 = AtomicU32::new(NEVER);
+const NEVER: u32 = 0;
+const NOW: u32 = 1;
+const ONCE: u32 = 2;
+
+/// Whether the program has the timer of the process now, and its signals are the program's.
+pub(crate) fn is_the_programs() -> bool {
+    PROGRAMS.load(Acquire) == NOW
+}
+
+/// Whether this timer of the process drives the sampler, or would, had not the program set it.
+pub(crate) fn is_driven_by(which: u32) -> bool {
+    kind() == ITIMER && WHICH.load(Acquire) == which
+}
+
+/// Before the program sets the timer that drives the sampler: it finds none, and its signals are its own.
+pub(crate) fn give_to_program(which: u32) {
+    let signal = sys::bit(match which {
+        0 => 14,
+        1 => 26,
+        _ => SIGPROF,
+    });
+    let mask = sys::block(signal);
+    if !is_the_programs() {
+        disarm_process(which as usize);
+        swallow(signal);
+        PROGRAMS.store(NOW, Release);
+    }
+    sys::set_mask(mask);
+}
+
+/// The program has cleared the timer: it is ours again.
+pub(crate) fn take_from_program(which: u32) {
+    PROGRAMS.store(ONCE, Release);
+    arm_process(which as usize);
+}
+
+/// The interval and what is left of a timer of the process, in microseconds.
+fn of_process(which: usize) -> Option<(u64, u64)> {
+    let mut times = [0u64; 4];
+    let micros = |seconds: u64, micros: u64| seconds.wrapping_mul(1_000_000).wrapping_add(micros);
+    (plain!(GETITIMER, which, times.as_mut_ptr()) == 0).then(|| {
+        let [every_s, every_us, left_s, left_us] = times;
+        (micros(every_s, every_us), micros(left_s, left_us))
+    })
+}
+
+/// Whether somebody has changed the timer behind our back.
+fn is_changed() -> bool {
+    let which = WHICH.load(Acquire);
+    let tolerance = sys::tick_ns() / 1000;
+    ARMED.load(Acquire)
+        && of_process(which as usize)
+            .is_some_and(|(every, _)| every == 0 || every.abs_diff(period_ns() / 1000) > tolerance)
+}
+
+/// Arms the timer of the process; whether there is one now. One that the program has set already stays
+/// the program's.
 pub(crate) fn arm_process(which: usize) -> bool {
     if deflected(config::NO_ITIMER) {
         return false;
     }
     WHICH.store(which as u32, Release);
+    if is_the_programs() {
+        return true;
+    }
+    if of_process(which).is_some_and(|(_, left)| left != 0) {
+        PROGRAMS.store(NOW, Release);
+        return true;
+    }
     let micros = (PERIOD_NS.load(Relaxed) / 1000).max(1);
     let interval = [
         micros / 1_000_000,
@@ -264,11 +339,22 @@ pub(crate) fn arm_process(which: usize) -> bool {
         micros / 1_000_000,
         micros % 1_000_000,
     ];
-    plain!(SETITIMER, which, interval.as_ptr(), 0) == 0
+    let armed = plain!(SETITIMER, which, interval.as_ptr(), 0) == 0;
+    ARMED.store(armed, Release);
+    armed
 }
 
-/// Stops the timer of the process.
+/// Stops the timer of the process, if it is not the program's.
 pub(crate) fn disarm_process(which: usize) {
+    if is_the_programs() {
+        return;
+    }
+    if is_changed() {
+        ARMED.store(false, Release);
+        PROGRAMS.store(NOW, Release);
+        return;
+    }
+    ARMED.store(false, Release);
     let never = [0u64; 4];
     plain!(SETITIMER, which, never.as_ptr(), 0);
 }

@@ -130,7 +130,7 @@ pub(crate) enum Mode {
     Prof,
     /// User CPU time by ITIMER_VIRTUAL
     Virtual,
-    /// Elapsed time by ITIMER_REAL: the program's own alarms are disturbed
+    /// Elapsed time by ITIMER_REAL, as long as the program sets no alarm
     Real,
 }
 

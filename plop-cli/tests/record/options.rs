@@ -230,6 +230,66 @@ fn where_perf_events_lack_descriptors_timers_take_over() {
     seen.expect_cpu("burn", 0.6, 1000.0);
 }
 
+/// A program that uses the timer of a mode has it, as without plop; that it was not sampled meanwhile is said.
+#[test]
+fn a_program_has_the_timer_that_it_sets_itself() {
+    let Some(python) = python() else { return };
+    let set = |mode: &str, timer: &str, signal: &str, clear: &str| {
+        let text = format!(
+            "import signal, time\ncount = 0\n\
+             def tick(*_):\n    global count\n    count += 1\n\
+             def burn(seconds):\n    end = time.thread_time() + seconds\n\
+             \x20   while time.thread_time() < end: sum(range(5000))\n\
+             signal.signal(signal.{signal}, tick)\n\
+             assert signal.setitimer(signal.{timer}, 0) == (0.0, 0.0)\n\
+             assert signal.alarm(0) == 0\n\
+             burn(0.05)\n\
+             assert signal.setitimer(signal.{timer}, 0.02, 0.02) == (0.0, 0.0)\n\
+             def alone():\n    burn(0.5)\nalone()\n{clear}\nburn(0.5)\nassert count >= 3, count\n\
+             signal.signal(signal.{signal}, signal.SIG_IGN)"
+        );
+        Record::of(python.text(&text))
+            .with("--mode")
+            .with(mode)
+            .run()
+            .fine()
+    };
+    for (mode, timer, signal) in [
+        ("prof", "ITIMER_PROF", "SIGPROF"),
+        ("virtual", "ITIMER_VIRTUAL", "SIGVTALRM"),
+        ("real", "ITIMER_REAL", "SIGALRM"),
+    ] {
+        let recorded = set(mode, timer, signal, "pass");
+        let said = &recorded.stderr;
+        assert!(
+            said.contains("the program sets this timer itself"),
+            "{said}"
+        );
+        let recorded = set(
+            mode,
+            timer,
+            signal,
+            &format!("signal.setitimer(signal.{timer}, 0)"),
+        );
+        let seen = recorded.seen().is_sound();
+        let of = |name| seen.cpu(name) + seen.wall(name);
+        assert_eq!(of("alone"), 0, "{mode}");
+        assert!(of("burn") >= 3, "{mode}: {}", of("burn"));
+    }
+    let text = "import signal, time\nsignal.signal(signal.SIGALRM, lambda *_: None)\nsignal.alarm(1)\n\
+                time.sleep(0.3)";
+    let recorded = Record::of(python.text(text))
+        .with("--mode real")
+        .run()
+        .fine();
+    let said = &recorded.stderr;
+    assert!(
+        said.contains("the program sets this timer itself"),
+        "{said}"
+    );
+    assert!(!said.contains("too fast"), "{said}");
+}
+
 /// plop becomes the program: the same process, and the profile is there without a parent.
 #[test]
 fn exec_keeps_the_process_and_leaves_a_profile() {

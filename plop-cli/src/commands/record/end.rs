@@ -230,7 +230,7 @@ impl Saved {
     fn nothing(&self) -> &'static str {
         if !self.running.is_empty() {
             "no samples collected so far"
-        } else if !self.account.refused.is_empty() {
+        } else if !self.account.refused.is_empty() || self.account.without_timer {
             "no samples collected"
         } else if self.account.runtime {
             "no samples collected; program was too fast"

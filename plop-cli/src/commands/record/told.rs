@@ -39,6 +39,8 @@ pub(super) struct Account {
     recovered: usize,
     /// Whether a language runtime was seen that can be sampled.
     pub(super) runtime: bool,
+    /// Whether the timer that drives the sampler was not what it was to be.
+    pub(super) without_timer: bool,
     /// Error numbers of processes that could not save everything.
     save_errors: Vec<i64>,
     /// Why samples of processes have no times though they were asked for.
@@ -71,6 +73,7 @@ impl Account {
                 // Looks drive it, whatever threads would have sampled themselves with.
                 trigger = ("wall".to_owned(), String::new());
             }
+            account.without_timer |= trigger.0 == "itimer" && !trigger.1.is_empty();
             if !trigger.0.is_empty() && !account.triggers.contains(&trigger) {
                 account.triggers.push(trigger);
             }
