@@ -1,6 +1,7 @@
 //! The life of a recording in this process: it begins, goes on in a thread of its own, is handed to
 //! children, and is saved, whatever ends it.
 
+mod loss;
 mod run;
 mod save;
 
@@ -337,6 +338,7 @@ pub(crate) fn finish(why: &'static str) {
         recording.save_error = put_locked(recording, image.as_slice());
     }
     image.free();
+    loss::tell(recording);
     drop(held);
     SAVING.store(0, Release);
     sys::wake(&SAVING);

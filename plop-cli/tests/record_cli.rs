@@ -1021,3 +1021,46 @@ fn where_stderr_cannot_be_written_to_the_status_is_the_programs() {
         .unwrap();
     assert_eq!(missing.stderr(full).status().unwrap().code(), Some(127));
 }
+
+/// A file that may not grow so large is an error to be told, not plop's end; the program gets the signal.
+#[test]
+fn a_profile_above_the_limit_of_files_is_an_error() {
+    let place = Place::new();
+    let mut image = Image::sample(70);
+    for n in 0..300u32 {
+        image
+            .strings
+            .push(format!("a function of a long name, {n}").into_bytes());
+        image.functions.push([7 + n, 2, 1]);
+        image.frames.push([3 + n, 1, 0]);
+        image.nodes.push([0, 3 + n]);
+        image.rows.push(([0, 0, 4 + n, 0], [1, 1]));
+    }
+    place.image("70-0", &image);
+    let script = "grep SigIgn /proc/$$/status > ignored; ulimit -S -f unlimited; image 70-0";
+    // The agent is laid into its place without the limit.
+    assert!(place.record("-o y.plop", script).status.success());
+    let plop = place.command("-o x.plop", script);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -S -f 8; exec \"$@\"", "sh"]);
+    limited.arg(plop.get_program()).args(plop.get_args());
+    limited
+        .current_dir(place.0.path())
+        .env("IMAGES", place.0.path());
+    let result = ended(&mut limited);
+    assert_eq!(result.status.code(), Some(2), "{}", result.stderr);
+    assert!(
+        result.stderr.contains("File too large"),
+        "{}",
+        result.stderr
+    );
+    assert!(
+        result.stderr.contains("plop record --recover"),
+        "{}",
+        result.stderr
+    );
+    assert!(!place.path("x.plop").exists());
+    let ignored = place.read("ignored");
+    let ignored = u64::from_str_radix(ignored.split_whitespace().last().unwrap(), 16).unwrap();
+    assert_eq!(ignored >> 24 & 1, 0);
+}

@@ -5,7 +5,7 @@ mod cost;
 mod signals;
 
 pub use cost::empty_signal_ns;
-pub use signals::{Forwarding, die_by};
+pub use signals::{Forwarding, die_by, survive_file_limit};
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -37,9 +37,12 @@ pub fn spawn(
     let mut command = Command::new(name);
     command.stdout(stdout);
     // SAFETY: the closure runs in the child of a fork. It writes to memory that it owns, and calls
-    // `getpid` and `execvpe`, which allocate nothing and take no lock.
+    // `signal`, `getpid` and `execvpe`, which allocate nothing and take no lock.
     unsafe {
-        command.pre_exec(move || Err(program.exec()));
+        command.pre_exec(move || {
+            signals::as_it_was();
+            Err(program.exec())
+        });
     }
     command.spawn()
 }

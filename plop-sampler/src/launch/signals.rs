@@ -6,7 +6,7 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
 
 /// The signals that are sent on.
 const SENT_ON: [i32; 4] = [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2];
@@ -63,6 +63,27 @@ impl Drop for Forwarding {
             // SAFETY: what `sigaction` gave for this signal is put back.
             unsafe { libc::sigaction(*signal, before, null_mut()) };
         }
+    }
+}
+
+/// Whether SIGXFSZ is ignored here, and is not to be by the program.
+static LIMIT_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// From now on a file that would grow beyond `RLIMIT_FSIZE` is an error that can be told, and not the end of
+/// this process. Programs that are started get the signal as it was.
+pub fn survive_file_limit() {
+    // SAFETY: no handler is installed.
+    let before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    if before == libc::SIG_DFL {
+        LIMIT_IGNORED.store(true, SeqCst);
+    }
+}
+
+/// Undoes [`survive_file_limit`] in the child of a fork.
+pub(super) fn as_it_was() {
+    if LIMIT_IGNORED.load(SeqCst) {
+        // SAFETY: the kernel's default is what was there.
+        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
     }
 }
 

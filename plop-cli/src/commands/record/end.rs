@@ -8,7 +8,7 @@ use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 use plop_core::{Attribute, Meta, Notes, Profile};
-use plop_sampler::launch::{die_by, empty_signal_ns};
+use plop_sampler::launch::{die_by, empty_signal_ns, survive_file_limit};
 use serde_json::Value;
 
 use super::Args;
@@ -89,6 +89,7 @@ fn pass_on(status: ExitStatus, saved: Result<(), ExitCode>) -> Result<ExitCode> 
 
 /// `plop record --recover`: ends a recording that plop could not end.
 pub(super) fn recover(folder: &Path, args: &Args, settings: &Settings) -> Result<ExitCode> {
+    survive_file_limit();
     let cannot = || format!("cannot recover {}", folder.display());
     let (spool, about) = Spool::left(folder).with_context(cannot)?;
     let file = spool

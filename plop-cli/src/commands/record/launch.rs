@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use plop_core::Meta;
-use plop_sampler::launch::{Finished, Forwarding, OWN_PID, ends_within, spawn, wait};
+use plop_sampler::launch::{
+    Finished, Forwarding, OWN_PID, ends_within, spawn, survive_file_limit, wait,
+};
 
 use super::Args;
 use super::environment::Orders;
@@ -62,6 +64,7 @@ pub(super) fn start(
     stdout: Stdio,
 ) -> Result<Result<Started, Missing>> {
     let cannot = || format!("cannot write {}", target.output.name());
+    survive_file_limit();
     let spool = Spool::beside(&target.file).with_context(cannot)?;
     let described = spool.describe(about).with_context(cannot);
     let environment = described

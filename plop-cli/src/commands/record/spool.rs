@@ -29,6 +29,9 @@ const IMAGE: &str = "rec";
 /// The largest image that is read.
 const LARGEST: u64 = 1 << 30;
 
+/// As much as a process has to save that has not recorded much.
+const PROBE: usize = 256 << 10;
+
 /// How long processes that outlive the program are waited for: workers that are told to go need a moment.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -175,7 +178,7 @@ impl Spool {
     /// and they had nowhere to say so.
     pub(super) fn probe(&self) -> std::io::Result<()> {
         let file = self.folder.join("probe");
-        let written = fs::write(&file, [0; 4096]);
+        let written = fs::write(&file, vec![0; PROBE]);
         let _ = fs::remove_file(file);
         written
     }
