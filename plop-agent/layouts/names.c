@@ -51,11 +51,21 @@
 #define KEYS_INDICES 40
 #endif
 
+#ifdef Py_GIL_DISABLED
+#define FREE_THREADED "true"
+#define HEAD 32
+#define MANAGED_DICT -8
+#else
+#define FREE_THREADED "false"
+#define HEAD 16
+#define MANAGED_DICT -24
+#endif
+
 // What src/names.rs takes to be the same in all versions.
-_Static_assert(offsetof(PyVarObject, ob_size) == 16, "int size");
+_Static_assert(offsetof(PyVarObject, ob_size) == HEAD, "int size");
 #if PY_VERSION_HEX >= 0x030c0000
-_Static_assert(offsetof(PyLongObject, long_value.lv_tag) == 16, "int tag");
-_Static_assert(offsetof(PyLongObject, long_value.ob_digit) == 24, "int digits");
+_Static_assert(offsetof(PyLongObject, long_value.lv_tag) == HEAD, "int tag");
+_Static_assert(offsetof(PyLongObject, long_value.ob_digit) == HEAD + 8, "int digits");
 #else
 _Static_assert(offsetof(struct _longobject, ob_digit) == 24, "int digits");
 #endif
@@ -72,14 +82,15 @@ _Static_assert(Py_TPFLAGS_MANAGED_DICT == 1 << 4, "flags");
 #if PY_VERSION_HEX >= 0x030d0000
 _Static_assert(offsetof(struct _dictvalues, capacity) == 0, "capacity");
 _Static_assert(offsetof(struct _dictvalues, valid) == 3, "valid");
-_Static_assert(Py_TPFLAGS_INLINE_VALUES == 1 << 2 && MANAGED_DICT_OFFSET == -24, "inline values");
+_Static_assert(Py_TPFLAGS_INLINE_VALUES == 1 << 2 && MANAGED_DICT_OFFSET == MANAGED_DICT, "inline values");
 #elif PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
 _Static_assert(MANAGED_DICT_OFFSET == -24, "values");
 #endif
 
 int main(void) {
-    printf("Offsets { version: 0x%04x, modules: %d, module_dict: %d, ", PY_VERSION_HEX >> 16, MODULES,
-           MODULE_DICT);
+    printf("Offsets { version: 0x%04x, free_threaded: %s, head: %d, managed_dict: %d, ", PY_VERSION_HEX >> 16,
+           FREE_THREADED, HEAD, MANAGED_DICT);
+    printf("modules: %d, module_dict: %d, ", MODULES, MODULE_DICT);
     printf("type_basicsize: %d, type_flags: %d, type_dictoffset: %d, type_cached_keys: %d, ",
            AT(PyTypeObject, tp_basicsize), AT(PyTypeObject, tp_flags), AT(PyTypeObject, tp_dictoffset),
            AT(PyHeapTypeObject, ht_cached_keys));

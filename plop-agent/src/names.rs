@@ -394,7 +394,8 @@ impl<M: Memory> Reader<'_, M> {
     /// Whether an object is the `int` of a number.
     fn is_int(&self, object: u64, expected: u64) -> Option<bool> {
         self.typed(object, self.types.int)?;
-        let size = self.memory.word(at(object, 16))?;
+        let head = self.offsets.head;
+        let size = self.memory.word(at(object, head))?;
         let digits = match self.layout.version {
             // The sign, and since 3.14 whether it is immortal, are below the number of digits.
             0x030c.. if size & 3 != 0 => return Some(false),
@@ -404,13 +405,13 @@ impl<M: Memory> Reader<'_, M> {
         if !matches!(digits, 1..=3) {
             return Some(false);
         }
-        let low = self.memory.word(at(object, 24))?;
+        let low = self.memory.word(at(object, head + 8))?;
         let mut number = low & 0x3fff_ffff;
         if digits > 1 {
             number |= (low >> 32 & 0x3fff_ffff) << 30;
         }
         if digits > 2 {
-            number |= (self.memory.word(at(object, 32))? & 0xf) << 60;
+            number |= (self.memory.word(at(object, head + 16))? & 0xf) << 60;
         }
         Some(number == expected)
     }
@@ -434,7 +435,7 @@ impl<M: Memory> Reader<'_, M> {
             }
             return self.of_text(self.pointer(object, offset as i32)?, key);
         }
-        let dict = self.memory.word(at(object, -24))?;
+        let dict = self.memory.word(at(object, self.offsets.managed_dict))?;
         let values = match self.offsets.attributes {
             Attributes::Dict => 0,
             Attributes::Beside => self.memory.pointer(at(object, -32))?,
@@ -564,6 +565,11 @@ fn index_width(log2_size: u64) -> u64 {
 #[derive(Clone, Copy, Debug)]
 struct Offsets {
     version: u16,
+    free_threaded: bool,
+    /// The length of `PyObject`.
+    head: i32,
+    /// Where the pointer to an instance's dictionary is that is not among its attributes.
+    managed_dict: i32,
     /// In `PyInterpreterState`: `sys.modules`.
     modules: i32,
     module_dict: i32,
@@ -597,19 +603,22 @@ enum Attributes {
     Inline,
 }
 
-/// Those of a version. Free-threaded builds are not known.
+/// Those of a version.
 fn offsets(layout: &Layout) -> Option<&'static Offsets> {
-    let known = OFFSETS
+    let build = (layout.version, layout.free_threaded);
+    OFFSETS
         .iter()
-        .find(|offsets| offsets.version == layout.version);
-    known.filter(|_| !layout.free_threaded)
+        .find(|offsets| (offsets.version, offsets.free_threaded) == build)
 }
 
 /// Each says how it differs from the one before.
-static OFFSETS: [Offsets; 8] = [PY38, PY39, PY310, PY311, PY312, PY313, PY314, PY315];
+static OFFSETS: [Offsets; 9] = [PY38, PY39, PY310, PY311, PY312, PY313, PY314, PY315, PY313T];
 
 const PY38: Offsets = Offsets {
     version: 0x0308,
+    free_threaded: false,
+    head: 16,
+    managed_dict: -24,
     modules: 56,
     module_dict: 16,
     type_basicsize: 32,
@@ -667,6 +676,21 @@ const PY315: Offsets = Offsets {
     modules: 7592,
     type_cached_keys: 888,
     ..PY314
+};
+/// What lies behind the head of an object, or behind that of a type, has moved.
+const PY313T: Offsets = Offsets {
+    free_threaded: true,
+    head: 32,
+    managed_dict: -8,
+    modules: 7664,
+    module_dict: 32,
+    type_basicsize: 48,
+    type_flags: 184,
+    type_dictoffset: 304,
+    type_cached_keys: 896,
+    dict_keys: 48,
+    dict_values: 56,
+    ..PY313
 };
 
 #[cfg(test)]

@@ -461,7 +461,6 @@ fn no_memory_is_too_strange() {
 fn numbers_are_those_of_the_headers() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("layouts/names.c");
     let script = "import sysconfig as s\n\
-            if s.get_config_var('Py_GIL_DISABLED'): raise SystemExit\n\
             print(*{s.get_path(n) for n in ('include', 'platinclude')})";
     for (python, version) in pythons(0x0308) {
         let folders = Command::new(&python)
@@ -471,7 +470,12 @@ fn numbers_are_those_of_the_headers() {
             .stdout;
         let folders = String::from_utf8(folders).unwrap();
         let folders: Vec<&Path> = folders.split_whitespace().map(Path::new).collect();
-        let offsets = OFFSETS.iter().find(|offsets| offsets.version == version);
+        // The folder of a free-threaded build's headers is `python3.13t`.
+        let free_threaded = folders
+            .iter()
+            .any(|folder| folder.to_string_lossy().ends_with('t'));
+        let offsets = (OFFSETS.iter())
+            .find(|offsets| (offsets.version, offsets.free_threaded) == (version, free_threaded));
         let internal = folders
             .iter()
             .any(|folder| folder.join("internal/pycore_pystate.h").exists());
@@ -505,5 +509,20 @@ fn numbers_are_those_of_the_headers() {
             .unwrap()
             .replace(&hex, &format!("version: {version},"));
         assert_eq!(format!("{offsets:?}"), expected.trim(), "{python}");
+    }
+}
+
+#[test]
+fn every_layout_has_its_numbers() {
+    for (version, free_threaded) in (8..=15)
+        .map(|minor| (0x0300 + minor, false))
+        .chain([(0x030d, true)])
+    {
+        let layout = layout::find(version, free_threaded).unwrap();
+        let found = offsets(layout).unwrap();
+        assert_eq!(
+            (found.version, found.free_threaded),
+            (version, free_threaded)
+        );
     }
 }
