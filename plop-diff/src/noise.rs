@@ -45,8 +45,14 @@ impl Default for Prior {
 
 /// The share of functions that may really have changed.
 const CHANGED: f64 = 0.01;
+/// Kinds of requests with fewer functions than this do not tell which of them changed.
+const TOLD_APART: usize = 6;
+/// A function is a kind's own with this share of its samples in it.
+const MOSTLY: f64 = 0.7;
 /// How many standard deviations from nothing the variance has to be right at.
 const AT: f64 = 3.3;
+/// What is believed so little has no part in the tail at that place.
+const UNBELIEVED: f64 = 1e-8;
 /// What is added for caution to what the two runs tell.
 const CAUTION: f64 = 1.25;
 const CAUTION_MIX: f64 = 2.2;
@@ -135,20 +141,37 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
         .collect();
     let variance = |n: usize| effects[n] * weights.long_run * v * pooled.within[n];
     let centres = centres(weights, &witnesses, within_after, v, &variance);
-    let likelihoods: Vec<Vec<f64>> = (witnesses.iter().zip(&centres))
-        .map(|(n, centre)| {
-            let within = pooled.within[*n];
-            let d = (within_after[*n] * v / within - centre) * within;
-            let of_single: Vec<f64> = (singles.iter())
-                .map(|sigma| {
-                    let noise = variance(*n) + 2.0 * (sigma * within).powi(2);
-                    mixture(d * d, noise, noise + (0.5 * within).powi(2))
+    let groups = groups(weights, &witnesses);
+    let likelihoods: Vec<Vec<f64>> = (groups.iter())
+        .map(|group| {
+            let rarely = 1.0 - (1.0 - CHANGED).powi(group.len() as i32);
+            // The likelihood of each function's difference, as noise and as a change, at each single deviation.
+            let of_single: Vec<Vec<[f64; 2]>> = (group.iter())
+                .map(|at| {
+                    let n = witnesses[*at];
+                    let within = pooled.within[n];
+                    let squared = (within_after[n] * v - centres[*at] * within).powi(2);
+                    (singles.iter())
+                        .map(|sigma| {
+                            let usual = variance(n) + 2.0 * (sigma * within).powi(2);
+                            [usual, usual + (0.5 * within).powi(2)]
+                                .map(|variance| log_density(squared, variance).exp())
+                        })
+                        .collect()
                 })
                 .collect();
             (follow.iter())
                 .map(|follow| {
-                    let of = follow.iter().map(|(at, likely)| likely * of_single[*at]);
-                    of.sum::<f64>().ln()
+                    let of = |which: usize| -> f64 {
+                        let of_function = |singles: &Vec<[f64; 2]>| {
+                            let of = follow
+                                .iter()
+                                .map(|(at, likely)| likely * singles[*at][which]);
+                            of.sum::<f64>().max(1e-300).ln()
+                        };
+                        of_single.iter().map(of_function).sum()
+                    };
+                    log_mixture(of(0), of(1), rarely)
                 })
                 .collect()
         })
@@ -159,9 +182,12 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
     let everyone = collapsed(&posterior(&all));
     // Without the function itself, whose own change must not count as noise.
     let mut without: Vec<Option<Vec<f64>>> = vec![None; weights.tree.functions.len()];
-    for (n, own) in witnesses.iter().zip(&likelihoods) {
+    for (group, own) in groups.iter().zip(&likelihoods) {
         let rest: Vec<f64> = all.iter().zip(own).map(|(all, own)| all - own).collect();
-        without[weights.sets[*n].function as usize] = Some(collapsed(&posterior(&rest)));
+        let rest = collapsed(&posterior(&rest));
+        for at in group {
+            without[weights.sets[witnesses[*at]].function as usize] = Some(rest.clone());
+        }
     }
     (0..weights.sets.len())
         .map(|n| {
@@ -174,31 +200,87 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
         .collect()
 }
 
+/// Which functions are known to have changed only together: where a kind of request has few of its own, and one of
+/// them changes, all others change the other way. Every other function is by itself.
+fn groups(weights: &Weights, witnesses: &[usize]) -> Vec<Vec<usize>> {
+    let mut of_kind: Vec<Vec<usize>> = vec![Vec::new(); weights.strata.count];
+    let mut groups = Vec::new();
+    for (at, n) in witnesses.iter().enumerate() {
+        match (0..of_kind.len()).find(|kind| share_in(weights, *kind, *n) > MOSTLY) {
+            Some(kind) => of_kind[kind].push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    for kind in of_kind {
+        match kind.len() < TOLD_APART {
+            true => groups.push(kind),
+            false => groups.extend(kind.into_iter().map(|at| vec![at])),
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Which part of a set's samples is in a kind.
+fn share_in(weights: &Weights, kind: usize, set: usize) -> f64 {
+    let pooled = &weights.pooled;
+    let in_kind = pooled.in_kind[kind * weights.sets.len() + set];
+    pooled.kinds[kind] * in_kind / pooled.share[set].max(1e-12)
+}
+
 /// The standard deviation with which a set's change has the tail that the beliefs about it give it, at the
 /// place where decisions are made.
 fn predictive(grid: &[f64], believed: &[f64], variance: f64, heterogeneity: f64) -> f64 {
-    let (grid, believed): (Vec<f64>, Vec<f64>) = (grid.iter().zip(believed))
-        .filter(|(_, weight)| **weight > 1e-9)
-        .unzip();
-    let spread: Vec<f64> = (grid.iter())
-        .map(|sigma| (variance + heterogeneity * sigma * sigma).sqrt())
+    let spread: Vec<(f64, f64)> = (grid.iter().zip(believed))
+        .filter(|(_, weight)| **weight > UNBELIEVED)
+        .map(|(sigma, weight)| ((variance + heterogeneity * sigma * sigma).sqrt(), *weight))
         .collect();
-    let (Some(mut low), Some(mut high)) = (spread.first().copied(), spread.last().copied()) else {
+    let target = upper_tail(AT);
+    // By how much too much there is in the tail of this standard deviation.
+    let excess = |middle: f64| -> f64 {
+        let tails = spread.iter();
+        let tail: f64 = tails
+            .map(|(spread, weight)| weight * upper_tail(AT * middle / spread))
+            .sum();
+        (tail / target).ln()
+    };
+    let (Some((low, _)), Some((high, _))) = (spread.first(), spread.last()) else {
         return 0.0;
     };
-    let target = upper_tail(AT);
-    for _ in 0..30 {
-        let middle = 0.5 * (low + high);
-        let tail: f64 = (believed.iter().zip(&spread))
-            .map(|(weight, spread)| weight * upper_tail(AT * middle / spread))
-            .sum();
-        if tail > target {
-            low = middle;
-        } else {
-            high = middle;
-        }
+    let at = root(&excess, *low, *high);
+    ((at * at - variance).max(0.0) / heterogeneity.max(f64::MIN_POSITIVE)).sqrt()
+}
+
+/// Where a falling function is 0: false position, in the manner of Illinois.
+fn root(of: &impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
+    let (mut low, mut high) = ((low, of(low)), (high, of(high)));
+    if low.1 <= 0.0 {
+        return low.0;
     }
-    ((high * high - variance).max(0.0) / heterogeneity.max(f64::MIN_POSITIVE)).sqrt()
+    if high.1 >= 0.0 {
+        return high.0;
+    }
+    let (mut was_above, mut middle) = (None, low.0);
+    for _ in 0..60 {
+        middle = (low.0 * high.1 - high.0 * low.1) / (high.1 - low.1);
+        let value = of(middle);
+        if value.abs() < 1e-6 || high.0 - low.0 < 1e-9 * high.0 {
+            break;
+        }
+        let is_above = value > 0.0;
+        if is_above {
+            low = (middle, value);
+        } else {
+            high = (middle, value);
+        }
+        // An end that stays twice counts for half, so that it is left.
+        if was_above == Some(is_above) {
+            let stayed = if is_above { &mut high } else { &mut low };
+            stayed.1 *= 0.5;
+        }
+        was_above = Some(is_above);
+    }
+    middle
 }
 
 /// By how much the functions of each witness's kind of request changed in the middle: one that grew makes all
@@ -210,15 +292,12 @@ fn centres(
     v: f64,
     variance: &impl Fn(usize) -> f64,
 ) -> Vec<f64> {
-    let (pooled, sets) = (&weights.pooled, weights.sets.len());
+    let pooled = &weights.pooled;
     let kinds = weights.strata.count;
-    let share_in = |kind: usize, n: usize| {
-        pooled.kinds[kind] * pooled.in_kind[kind * sets + n] / pooled.share[n].max(1e-12)
-    };
     let mut of_kind = vec![0.0; kinds];
     for (kind, centre) in of_kind.iter_mut().enumerate() {
         let mut changes: Vec<(f64, f64)> = (witnesses.iter())
-            .filter(|n| share_in(kind, **n) > 0.7)
+            .filter(|n| share_in(weights, kind, **n) > MOSTLY)
             .map(|n| {
                 let within = pooled.within[*n];
                 let weight = within * within / (variance(*n) + 2.0 * (0.01 * within).powi(2));
@@ -242,7 +321,7 @@ fn centres(
         .iter()
         .map(|n| {
             (0..kinds)
-                .map(|kind| share_in(kind, *n) * of_kind[kind])
+                .map(|kind| share_in(weights, kind, *n) * of_kind[kind])
                 .sum()
         })
         .collect()
@@ -285,7 +364,9 @@ fn mix(weights: &Weights, prior: &Prior) -> f64 {
                     let share = weights.pooled.kinds[*kind];
                     let squared =
                         (after[*kind] - before[*kind]).powi(2) / share * count / (count - 1.0);
-                    mixture(squared, variance, variance + 0.25 * share).ln()
+                    let noise = log_density(squared, variance);
+                    let changed = log_density(squared, variance + 0.25 * share);
+                    log_mixture(noise, changed, CHANGED)
                 })
                 .sum();
             let believed = -0.5 * ((phi.ln() - prior.mix.ln()) / prior.mix_sd).powi(2);
@@ -300,10 +381,16 @@ fn mix(weights: &Weights, prior: &Prior) -> f64 {
     caution * mean
 }
 
-/// The likelihood of a squared difference: of noise, or rarely of something that changed.
-fn mixture(squared: f64, noise: f64, changed: f64) -> f64 {
-    let density = |variance: f64| (-0.5 * squared / variance).exp() / variance.sqrt();
-    (1.0 - CHANGED) * density(noise) + CHANGED * density(changed) + 1e-300
+/// The logarithm of the likelihood of a squared difference, but for a constant.
+fn log_density(squared: f64, variance: f64) -> f64 {
+    -0.5 * (squared / variance + variance.ln())
+}
+
+/// The logarithm of the likelihood of what is noise, or rarely something that changed.
+fn log_mixture(noise: f64, changed: f64, rarely: f64) -> f64 {
+    let (noise, changed) = (noise + (1.0 - rarely).ln(), changed + rarely.ln());
+    let larger = noise.max(changed);
+    larger + ((noise - larger).exp() + (changed - larger).exp()).ln()
 }
 
 /// Probabilities from logarithms of what they are proportional to.

@@ -7,12 +7,16 @@ use crate::tree::Tree;
 const DOMINANT: f64 = 0.8;
 /// Smaller kinds are one together.
 const SMALL: f64 = 0.01;
-/// A kind has at least so many functions of its own: with fewer, one that changes makes the others change
-/// so much the other way that it cannot be told from noise.
+/// A kind has at least so many functions of its own: with fewer, one that changes makes the others change so much
+/// the other way that it cannot be told from noise.
 const FEWEST_FUNCTIONS: usize = 6;
+/// Where so many children are kinds, those beside them are, too, with so many functions: left together, how many
+/// requests of each there were would look like a change of what they cost.
+const CLEARLY: usize = 2;
+const FEWEST_BESIDE: usize = 3;
 /// A function is a kind's own with this share of its samples in it, and so many samples.
 const OWN_SHARE: f64 = 0.7;
-const OWN_SAMPLES: f64 = 30.0;
+const OWN_SAMPLES: f64 = 10.0;
 /// So many kinds are told apart.
 const MOST: usize = 64;
 
@@ -48,7 +52,16 @@ impl Strata {
             .filter(|child| totals[*child] >= SMALL * totals[0])
             .collect();
         kinds.sort_by(|a, b| totals[*b].total_cmp(&totals[*a]).then(a.cmp(b)));
-        kinds.retain(|kind| own_functions(tree, selfs, *kind) >= FEWEST_FUNCTIONS);
+        let own: Vec<usize> = (kinds.iter())
+            .map(|kind| own_functions(tree, selfs, *kind))
+            .collect();
+        let clearly = own.iter().filter(|own| **own >= FEWEST_FUNCTIONS).count();
+        let fewest = match clearly >= CLEARLY {
+            true => FEWEST_BESIDE,
+            false => FEWEST_FUNCTIONS,
+        };
+        let mut own = own.into_iter();
+        kinds.retain(|_| own.next().is_some_and(|own| own >= fewest));
         kinds.truncate(MOST);
         kinds.sort_unstable();
         if kinds.is_empty() {
