@@ -66,6 +66,9 @@ pub(crate) struct Rules<'w> {
 const MOST_CAUSES: usize = 8;
 /// A set inside the best one that is nearly as good is the better name.
 const NEARLY: f64 = 0.97;
+/// One around it is, if it is so good and the rest of it changed as well, by so many standard errors.
+const NEARLY_AROUND: f64 = 0.9;
+const CLEARLY: f64 = 4.0;
 
 pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
     let (before, after) = (
@@ -110,7 +113,16 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         threshold = of_slices(weights, rules);
     }
     let changes = weights.changes(&weights.pooled, &sums, &spread);
-    let likely = strongest(weights, &weights.pooled, &changes, |z| z.max(0.0));
+    let sides = [&weights.before[..], &weights.after];
+    let likely = strongest(
+        weights,
+        sides,
+        &weights.pooled,
+        &spread,
+        &changes,
+        |z| z.max(0.0),
+        0.0,
+    );
     let Explained { causes, alike } = explain(weights, &spread, sums.total, threshold);
     Scan {
         threshold,
@@ -212,18 +224,26 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, threshold: f64) -> Ex
         for cause in &causes {
             changes[cause.set].z = 0.0;
         }
-        let Some(set) = strongest(weights, &pooled, &changes, f64::abs) else {
-            break;
-        };
-        let of_all = sums.total / spread.total.sqrt();
-        if of_all.abs() >= threshold.max(changes[set].z.abs()) {
+        let sides = [&before[..], &after];
+        let set = strongest(
+            weights,
+            sides,
+            &pooled,
+            spread,
+            &changes,
+            f64::abs,
+            threshold,
+        );
+        let of_all = (sums.total / spread.total.sqrt()).abs();
+        let of_set = set.map_or(threshold, |set| changes[set].z.abs());
+        if of_all >= threshold.max(of_set) {
             // No set tells it better than that everything changed alike.
             alike += sums.total;
             continue;
         }
-        if changes[set].z.abs() < threshold {
+        let Some(set) = set else {
             break;
-        }
+        };
         let cause = cause(weights, set, &changes, &before, &after);
         if cause.gone {
             for (from, to) in sets[set].ranges(tree) {
@@ -239,14 +259,18 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, threshold: f64) -> Ex
     Explained { causes, alike }
 }
 
-/// The set that changed most: the smallest one inside it that did nearly as much is the better name.
+/// The set that changed most, if that is by `least`. Of sets inside one another that changed nearly as much the
+/// smallest one is the better name, as long as nothing else of the larger one changed like it.
 fn strongest(
     weights: &Weights,
+    sides: [&[f64]; 2],
     pooled: &Pooled,
+    spread: &Spread,
     changes: &[Change],
-    size: impl Fn(f64) -> f64,
+    size: fn(f64) -> f64,
+    least: f64,
 ) -> Option<usize> {
-    let sets = weights.sets;
+    let (tree, sets) = (weights.tree, weights.sets);
     // A set and its complement are the same change; the smaller one is the better name.
     let strength = |n: usize| {
         let size = size(changes[n].z);
@@ -259,11 +283,55 @@ fn strongest(
     let best = (0..sets.len())
         .filter(|n| strength(*n) > 0.0)
         .max_by(|a, b| strength(*a).total_cmp(&strength(*b)).then(b.cmp(a)))?;
-    (0..sets.len())
-        .filter(|n| size(changes[*n].z) >= NEARLY * strength(best))
-        .filter(|n| (changes[*n].z > 0.0) == (changes[best].z > 0.0))
-        .filter(|n| *n == best || sets[best].contains(&sets[*n], weights.tree))
+    if size(changes[best].z) < least {
+        return None;
+    }
+    let nearly = |part: f64| {
+        let least = least.max(part * strength(best));
+        (0..sets.len())
+            .filter(move |n| *n != best && size(changes[*n].z) >= least)
+            .filter(|n| (changes[*n].z > 0.0) == (changes[best].z > 0.0))
+    };
+    let rest = |inner: usize, outer: usize| {
+        rest_changed(weights, sides, pooled, spread, [inner, outer]) * changes[outer].z.signum()
+            > CLEARLY
+    };
+    let around = nearly(NEARLY_AROUND)
+        .filter(|n| sets[*n].contains(&sets[best], tree) && rest(best, *n))
+        .max_by(|a, b| strength(*a).total_cmp(&strength(*b)).then(b.cmp(a)));
+    let outer = around.unwrap_or(best);
+    nearly(NEARLY)
+        .filter(|n| *n != outer && sets[outer].contains(&sets[*n], tree))
+        .filter(|n| !rest(*n, outer))
+        .chain([outer])
         .min_by(|a, b| pooled.share[*a].total_cmp(&pooled.share[*b]).then(a.cmp(b)))
+}
+
+/// By how many standard errors what is in the outer of two sets and not in the inner one changed.
+fn rest_changed(
+    weights: &Weights,
+    sides: [&[f64]; 2],
+    pooled: &Pooled,
+    spread: &Spread,
+    [inner, outer]: [usize; 2],
+) -> f64 {
+    let share = pooled.share[outer] - pooled.share[inner];
+    if share * pooled.samples < FEWEST {
+        return 0.0;
+    }
+    let [before, after] = sides.map(|selfs| {
+        let [inner, outer] = [inner, outer].map(|n| -> f64 {
+            let ranges = weights.sets[n].ranges(weights.tree);
+            ranges
+                .map(|(from, to)| selfs[from..to].iter().sum::<f64>())
+                .sum()
+        });
+        let outside = selfs.iter().sum::<f64>() - outer;
+        ((outer - inner + 0.5) / (outside + 0.5)).ln()
+    });
+    let weight = pooled.within[outer] / spread.within[outer] + pooled.mix[outer] / spread.mix;
+    // A smaller set is less precise.
+    (after - before) * (weight * share / pooled.share[outer]).sqrt()
 }
 
 fn cause(
