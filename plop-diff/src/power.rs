@@ -107,16 +107,23 @@ impl Typical {
         let sides = [Side::Before, Side::After].map(|side| weights.side_samples(side));
         let v = 1.0 / sides[0] + 1.0 / sides[1];
         let sampled = |n: usize| scan.effects[n] * weights.long_run * v;
-        let of_runs = |n: usize| ((scan.spread.within[n] - sampled(n)) / pooled.within[n]).max(0.0);
         let runs = gate.runs.map(|runs| runs as f64);
+        let of_runs =
+            |n: usize| (1.0 / runs[0] + 1.0 / runs[1]) * scan.between.functions[n].powi(2);
+        // Where variances are estimated from few runs, more is asked for than the two.
+        let asked = |n: usize| {
+            let of_runs = of_runs(n) * pooled.within[n] * weights.herfindahl[n];
+            scan.spread.within[n] / (sampled(n) + of_runs)
+        };
+        let asked = median(&asked, 1.0);
         // Of the variance of the mix, what slices show is by sampling.
         let kinds_effect = (gate.rules.assumed_effect).unwrap_or(weights.kinds_effect);
         let of_mix = (1.0 / runs[0] + 1.0 / runs[1]) * scan.between.mix;
         let by_sampling = kinds_effect * v / (kinds_effect * v + of_mix).max(f64::MIN_POSITIVE);
         let alpha_of_one = gate.rules.alpha / weights.sets.len().max(1) as f64;
         Typical {
-            sampled: median(&sampled, v),
-            of_runs: median(&of_runs, 0.0),
+            sampled: asked * median(&sampled, v),
+            of_runs: asked * median(&of_runs, 0.0),
             within: median(&|n| pooled.within[n] / pooled.variance(n), 1.0).min(1.0),
             mix_sampled: scan.spread.mix * by_sampling,
             mix_of_runs: scan.spread.mix * (1.0 - by_sampling),
@@ -128,10 +135,9 @@ impl Typical {
             alpha_of_one,
             method: gate.method,
             runs,
-            caution: if gate.rules.prior.measured {
-                1.0
-            } else {
-                LEARNT
+            caution: match gate.rules.prior.measured || gate.method == Method::Runs {
+                true => 1.0,
+                false => LEARNT,
             },
             min_effect: gate.min_effect,
             samples: 0.5 * (sides[0] + sides[1]),
