@@ -134,7 +134,10 @@ pub(crate) fn sets(tree: &Tree, selfs: &[f64], least: f64) -> Vec<Set> {
             also: Vec::new(),
         });
     }
-    let mut places: Vec<u32> = (1..tree.len() as u32).collect();
+    // Of a large tree most places have hardly any samples.
+    let mut places: Vec<u32> = (1..tree.len() as u32)
+        .filter(|node| prefix[tree.ends[*node as usize] as usize] - prefix[*node as usize] >= least)
+        .collect();
     places.sort_by_key(|node| (std::cmp::Reverse(walk.depths[*node as usize]), *node));
     for node in places {
         add(Set {
