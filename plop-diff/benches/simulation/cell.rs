@@ -1,0 +1,195 @@
+//! One kind of comparison of the table: which noise, how many samples, what is known of the service.
+
+use std::fmt;
+
+use plop_core::Profile;
+use plop_diff::{Comparison, Options, Prior, calibrate, compare};
+use rayon::prelude::*;
+
+use crate::program::{Change, Program};
+use crate::random::Random;
+
+const PROGRAMS: u64 = 3;
+/// How many calibrations of each program are made, and of how many runs each.
+const CALIBRATIONS: usize = 6;
+const CALIBRATED_BY: usize = 8;
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Noise {
+    Iid,
+    Sticky,
+    Run,
+}
+
+/// What is compared with what.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Design {
+    /// One run with one, of which nothing else is known.
+    Plain,
+    /// One run with one, after `plop calibrate` of others.
+    Calibrated,
+    /// One run with eight of earlier deploys.
+    History,
+    /// Eight runs with eight.
+    Replicates,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Cell {
+    pub(crate) noise: Noise,
+    pub(crate) samples: usize,
+    pub(crate) design: Design,
+}
+
+impl Cell {
+    pub(crate) fn parse(text: &str) -> Option<Cell> {
+        let (text, design) = text.split_once(':').unwrap_or((text, "plain"));
+        let (noise, samples) = text.split_once('-')?;
+        Some(Cell {
+            noise: match noise {
+                "iid" => Noise::Iid,
+                "sticky" => Noise::Sticky,
+                "run" => Noise::Run,
+                _ => return None,
+            },
+            samples: samples.strip_suffix('k')?.parse::<usize>().ok()? * 1000,
+            design: match design {
+                "plain" => Design::Plain,
+                "calibrated" => Design::Calibrated,
+                "history" => Design::History,
+                "replicates" => Design::Replicates,
+                _ => return None,
+            },
+        })
+    }
+
+    /// How many runs there are on each side.
+    pub(crate) fn runs(self) -> [usize; 2] {
+        match self.design {
+            Design::Plain | Design::Calibrated => [1, 1],
+            Design::History => [8, 1],
+            Design::Replicates => [8, 8],
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let noise = match self.noise {
+            Noise::Iid => "iid",
+            Noise::Sticky => "sticky",
+            Noise::Run => "run",
+        };
+        let design = match self.design {
+            Design::Plain => "plain",
+            Design::Calibrated => "calibrated",
+            Design::History => "history",
+            Design::Replicates => "replicates",
+        };
+        write!(f, "{noise} {}k | {design}", self.samples / 1000)
+    }
+}
+
+/// The programs of a cell, and what is known of each.
+pub(crate) struct Bench {
+    pub(crate) cell: Cell,
+    pub(crate) programs: Vec<Program>,
+    /// For each program, what calibrations tell.
+    priors: Vec<Vec<Prior>>,
+    /// For each program, how many sets of stacks a comparison weighs.
+    pub(crate) hypotheses: Vec<usize>,
+}
+
+impl Bench {
+    pub(crate) fn of(cell: Cell) -> Bench {
+        let programs = programs();
+        let priors = programs
+            .iter()
+            .map(|program| priors(cell, program))
+            .collect();
+        let mut bench = Bench {
+            cell,
+            programs,
+            priors,
+            hypotheses: Vec::new(),
+        };
+        bench.hypotheses = (0..bench.programs.len())
+            .map(|n| {
+                let sides = bench.sides(n, [None, None], &mut Random::new(0x5e7));
+                bench.compare(n, &sides, 0.0).hypotheses
+            })
+            .collect();
+        bench
+    }
+
+    /// The program of a trial.
+    pub(crate) fn program(&self, trial: usize) -> &Program {
+        &self.programs[trial % self.programs.len()]
+    }
+
+    /// Runs of both sides, of builds that do these things differently.
+    pub(crate) fn sides(
+        &self,
+        trial: usize,
+        changes: [Option<Change>; 2],
+        random: &mut Random,
+    ) -> [Vec<Profile>; 2] {
+        let program = self.program(trial);
+        let [before, after] = self.cell.runs();
+        [(before, changes[0]), (after, changes[1])].map(|(runs, change)| {
+            (0..runs)
+                .map(|_| {
+                    let counts = program.record(self.cell.noise, self.cell.samples, change, random);
+                    program.profile(&counts)
+                })
+                .collect()
+        })
+    }
+
+    pub(crate) fn compare(
+        &self,
+        trial: usize,
+        sides: &[Vec<Profile>; 2],
+        min_effect: f64,
+    ) -> Comparison {
+        let priors = &self.priors[trial % self.programs.len()];
+        let prior = match priors.len() {
+            0 => Prior::default(),
+            count => priors[trial / self.programs.len() % count],
+        };
+        let options = Options {
+            permutations: 299,
+            min_effect,
+            prior,
+            ..Options::default()
+        };
+        let [before, after] = sides.each_ref().map(|side| side.iter().collect::<Vec<_>>());
+        compare(&before, &after, &options).expect("runs of one program compare")
+    }
+}
+
+pub(crate) fn programs() -> Vec<Program> {
+    (0..PROGRAMS).map(Program::random).collect()
+}
+
+/// What calibrations of a program tell, each of other runs.
+fn priors(cell: Cell, program: &Program) -> Vec<Prior> {
+    if cell.design != Design::Calibrated {
+        return Vec::new();
+    }
+    (0..CALIBRATIONS)
+        .into_par_iter()
+        .map(|n| {
+            let mut random = Random::new(0xca11_0000 + n as u64);
+            let runs: Vec<Profile> = (0..CALIBRATED_BY)
+                .map(|_| {
+                    let counts = program.record(cell.noise, cell.samples, None, &mut random);
+                    program.profile(&counts)
+                })
+                .collect();
+            let runs: Vec<&Profile> = runs.iter().collect();
+            let calibration = calibrate(&runs, &Options::default()).expect("there are enough runs");
+            calibration.prior()
+        })
+        .collect()
+}
