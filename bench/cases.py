@@ -15,10 +15,10 @@ import compare
 
 @dataclass
 class Target:
-    """At most `limit` times the peer's, times the input's size, or plainly that many seconds."""
+    """At most `limit` times the peer's, times the input's size, or plainly that many seconds or bytes."""
 
     limit: float
-    of: str = "peer"  # or "input", or "seconds"
+    of: str = "peer"  # or "input", "seconds", "bytes"
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Case:
     targets: dict = field(default_factory=dict)  # measure: Target
     keep: bool = False  # write stdout to files, as users would; otherwise it goes to /dev/null
     same: Optional[Callable] = None  # whether two outputs (paths) tell the same; keeps them
+    ends: tuple = (0,)  # exit codes that are no failure of our command
     launches: int = 1  # launches that make one run, for commands too short to be timed alone
 
 
@@ -55,6 +56,9 @@ COLLAPSE = ["inferno-collapse-recursive", "-n", "1", "{input}"]
 
 # -symbolize=none: without it, pprof looks for the binaries that a profile names.
 PPROF = ["pprof", "-symbolize=none"]
+DIFF = ["plop", "-j", "2", "diff", "{input}", "{other}"]
+# Whether something grew is not what is measured.
+VERDICTS = (0, 1, 3)
 FLAMEGRAPH = ["inferno-flamegraph", "--quiet", "--minwidth", "0.1", "{input}"]
 WRITTEN = ("cpu", "rss", "size")
 # Fractions of what the peers take when their work is done by a program of its own.
@@ -313,5 +317,38 @@ CASES = [
         peer=["speedscope-serde", "{input}"],
         targets={"cpu": Target(1.5), "rss": Target(1)},
         same=compare.same_weights,
+    ),
+    Case(
+        "compare folded, related stacks",
+        "inferno-diff-folded of the same two files: reads, sums, writes lines with two columns; it tests nothing",
+        input="folded-lines",
+        other="folded-lines-after",
+        ours=DIFF,
+        peer=["inferno-diff-folded", "{input}", "{other}"],
+        measures=("cpu", "wall", "rss"),
+        targets={"cpu": Target(2), "wall": Target(1)},
+        ends=VERDICTS,
+    ),
+    Case(
+        "compare folded, unique stacks",
+        "as above, where hardly two stacks share more than three frames",
+        input="unique",
+        other="unique-after",
+        ours=DIFF,
+        peer=["inferno-diff-folded", "{input}", "{other}"],
+        measures=("cpu", "wall", "rss"),
+        targets={"cpu": Target(2), "wall": Target(1)},
+        ends=VERDICTS,
+    ),
+    Case(
+        "compare two runs",
+        "plop info of one of them: 50,000 nodes and 60 slices each, 999 permutations",
+        input="sliced",
+        other="sliced-after",
+        ours=DIFF,
+        peer=["plop", "info", "{input}"],
+        measures=("cpu", "wall", "rss"),
+        targets={"wall": Target(1, "seconds"), "rss": Target(500e6, "bytes")},
+        ends=VERDICTS,
     ),
 ]

@@ -6,6 +6,7 @@ counts, bytes or samples, is said there. Nothing here measures.
 
 import json
 import random
+from collections import Counter
 
 import pprof
 
@@ -18,14 +19,20 @@ THINGS = "request row item node page".split()
 PARTS = "app core http db json util render auth cache worker".split()
 
 
-def folded_unique(path, size):
+def folded_unique(path, size, seed=None):
     """Stacks that share three frames at the root and then go their own ways: hardly two are equal."""
     rng = random.Random(1)
     texts = [f"{name} (srv/{path}:{line})" for name, path, line in frames(rng)]
+    rng = rng if seed is None else random.Random(seed)
     with text(path) as file:
         while size > 0:
             root = [texts[0], texts[1 + rng.randrange(20)], texts[21 + rng.randrange(60)]]
             size -= file.write(folded_line(root + stack(rng, texts[81:], DEPTH - 3), rng))
+
+
+def folded_unique_after(path, size):
+    """Another run of the same: other stacks of the same functions."""
+    folded_unique(path, size, seed=11)
 
 
 def folded_few(path, size):
@@ -96,6 +103,29 @@ def folded_lines(path, samples):
     """What `pprof_lines` is as folded stacks."""
     program, stacks, rng = stacks_of_lines(samples)
     write_folded(path, program, stacks, rng)
+
+
+def folded_lines_after(path, samples):
+    """Another run of the same: other counts, and a tenth of the stacks did not come."""
+    program, stacks, _ = stacks_of_lines(samples)
+    rng = random.Random(12)
+    write_folded(path, program, [stack for stack in stacks if rng.random() < 0.9], rng)
+
+
+def sliced_before(path, samples):
+    """A run in 60 slices: some 50,000 nodes in the tree of its stacks, a few of them with most samples."""
+    rng = random.Random(13)
+    program = Program(rng, python_function)
+    stacks = program.stacks(rng, samples // 46, 20, 40)
+    write_sliced(path, program, stacks, samples, random.Random(14))
+
+
+def sliced_after(path, samples):
+    """Another run of the same."""
+    rng = random.Random(13)
+    program = Program(rng, python_function)
+    stacks = program.stacks(rng, samples // 46, 20, 40)
+    write_sliced(path, program, stacks, samples, random.Random(15))
 
 
 def stacks_of_lines(samples):
@@ -233,6 +263,23 @@ def write_folded(path, program, stacks, rng):
             file.write(f"{';'.join(map(texts.__getitem__, reversed(stack)))} {rng.randrange(1, 10)}\n")
 
 
+def write_sliced(path, program, stacks, samples, rng, slices=60):
+    """A `.plop` file with samples drawn by chance, the stack at place n as often as n to the power of -0.8."""
+    weights = [(n + 1) ** -0.8 for n in range(len(stacks))]
+    drawn = [Counter(rng.choices(range(len(stacks)), weights, k=samples // slices)) for _ in range(slices)]
+    totals = sum(drawn, Counter())
+    order = sorted(totals)
+    place = {n: at for at, n in enumerate(order)}
+    with text(path) as file:
+        file.write('# plop 2 {"values":[["cpu","samples"]]}\n{\n')
+        for n in order:
+            leaf_first = tuple((path, line, name) for name, path, line in map(program.frame, stacks[n]))
+            file.write(f"{leaf_first!r}: {totals[n]},\n")
+        file.write(f'}}\n# slices {{"length_ns":500000000,"ticks":{json.dumps([samples // slices] * slices)}}}\n')
+        for number, counts in enumerate(drawn):
+            file.write(f"#@ {number} - - {' '.join(f'{place[n]}:{counts[n]}' for n in sorted(counts))}\n")
+
+
 def write_speedscope(path, program, threads):
     """As py-spy writes it: profiles before frames, a `col` of null, a hundredth of a second a sample."""
     shared = [dict(zip(("name", "file", "line", "col"), (*program.frame(site), None)))
@@ -275,6 +322,7 @@ def text(path):
 # for the first three, files for `pprof-many`, a folder, and samples for the others.
 INPUTS = {
     "unique": (folded_unique, 180 * MB, 4 * MB, "folded"),
+    "unique-after": (folded_unique_after, 180 * MB, 4 * MB, "folded"),
     "few": (folded_few, 180 * MB, 4 * MB, "folded"),
     "plop-v1": (plop_v1, 47 * MB, 1 * MB, "plop"),
     "pprof-unique": (pprof_unique, 200_000, 4_000, "pb.gz"),
@@ -283,6 +331,9 @@ INPUTS = {
     "pprof-many": (pprof_many, 100, 3, "folder"),
     "pprof-lines": (pprof_lines, 200_000, 4_000, "pb.gz"),
     "folded-lines": (folded_lines, 200_000, 4_000, "folded"),
+    "folded-lines-after": (folded_lines_after, 200_000, 4_000, "folded"),
+    "sliced": (sliced_before, 300_000, 12_000, "plop"),
+    "sliced-after": (sliced_after, 300_000, 12_000, "plop"),
     "pprof-deep": (pprof_deep, 30_000, 1_000, "pb.gz"),
     "folded-deep": (folded_deep, 30_000, 1_000, "folded"),
     "speedscope-deep": (speedscope_deep, 30_000, 1_000, "speedscope.json"),
