@@ -232,7 +232,7 @@ fn a_calibration_that_is_none_is_an_error() {
     place.folded("before.folded", 20_000.0, 1.0);
     place.folded("after.folded", 20_000.0, 1.0);
     fs::create_dir(place.0.path().join("folder.json")).unwrap();
-    let whole = "{\"schema\":\"plop.calibration/1\",\"functions\":0.01,\"functions_error\":0.1,\"mix\":0.001,\"mix_error\":0.5}";
+    let whole = "{\"schema\":\"plop.calibration/1\",\"functions\":0.01,\"functions_error\":0.1,\"mix\":0.001,\"mix_error\":0.5,\"uneven\":0.5}";
     for (name, content, said) in [
         (
             "none.json",

@@ -33,10 +33,10 @@ const LARGEST: u64 = 1 << 30;
 const PROBE: usize = 256 << 10;
 
 /// How long processes that outlive the program are waited for: workers that are told to go need a moment.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(2000);
 
 /// How long those are that show nothing of the agent: they are no Python, or have just begun.
-const SHORT_PATIENCE: Duration = Duration::from_millis(150);
+const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 pub(super) struct Spool {
