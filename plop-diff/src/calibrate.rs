@@ -51,7 +51,7 @@ impl Calibration {
             functions_sd: self.functions_error,
             mix: self.mix,
             mix_sd: self.mix_error,
-            uneven: Some(self.uneven),
+            uneven: self.uneven,
             measured: true,
         }
     }

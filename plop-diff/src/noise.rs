@@ -21,9 +21,9 @@ pub struct Prior {
     pub mix: f64,
     /// How sure that is.
     pub mix_sd: f64,
-    /// How uneven functions are: the standard deviation of the logarithm of their own standard deviations; not
-    /// known beforehand.
-    pub uneven: Option<f64>,
+    /// How uneven functions are: the standard deviation of the logarithm of their own standard deviations. Two
+    /// runs do not tell.
+    pub uneven: f64,
     /// Whether this was measured on the service, so that nothing is added for caution.
     pub measured: bool,
 }
@@ -37,7 +37,7 @@ impl Default for Prior {
             functions_sd: 1.0,
             mix: 1.0 / 4000.0,
             mix_sd: 1.5,
-            uneven: None,
+            uneven: 0.0,
             measured: false,
         }
     }
@@ -76,11 +76,6 @@ pub(crate) fn grid(from: f64, to: f64, count: usize) -> Vec<f64> {
     (0..count).map(|n| from * (step * n as f64).exp()).collect()
 }
 
-/// Functions do not differ alike from run to run: one stays the same, another is a third dearer where memory
-/// happens to lie badly, or where the collector of garbage happens to run. Their relative standard deviations
-/// are taken for log-normal about a middle; these are the standard deviations of their logarithms that may be, and
-/// how likely each is beforehand.
-const UNEVEN: [(f64, f64); 3] = [(0.0, 0.1), (0.5, 0.2), (1.0, 0.7)];
 /// Normal quantiles with the probability that each stands for.
 pub(crate) const NORMAL: [(f64, f64); 7] = [
     (-1.44, 0.15),
@@ -101,24 +96,17 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
     let v = 1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
     let middles = grid(0.0003, 0.10, 48);
     let singles = grid(SINGLE[0], SINGLE[1], SINGLES);
-    // What is believed of all functions: their middle, and how uneven they are.
-    let uneven = prior
-        .uneven
-        .map_or(UNEVEN.to_vec(), |known| vec![(known, 1.0)]);
-    let beliefs: Vec<(f64, f64, f64)> = (uneven.iter())
-        .flat_map(|(uneven, likely)| {
-            middles.iter().map(move |middle| {
-                let far = (middle.ln() - prior.functions.ln()) / prior.functions_sd;
-                (*middle, *uneven, likely.ln() - 0.5 * far * far)
-            })
-        })
+    let believed: Vec<f64> = (middles.iter())
+        .map(|middle| -0.5 * ((middle.ln() - prior.functions.ln()) / prior.functions_sd).powi(2))
         .collect();
-    // The single functions' that follow from each, by their number in the grid.
+    // Functions do not differ alike from run to run: one stays the same, another is a third dearer where memory
+    // happens to lie badly, or where the collector of garbage happens to run. Those of single functions are
+    // log-normal about the middle; what follows from each middle, by the numbers in the grid.
     let step = (SINGLE[1] / SINGLE[0]).ln() / (SINGLES - 1) as f64;
-    let follow: Vec<[(usize, f64); 7]> = (beliefs.iter())
-        .map(|(middle, uneven, _)| {
+    let follow: Vec<[(usize, f64); 7]> = (middles.iter())
+        .map(|middle| {
             NORMAL.map(|(z, likely)| {
-                let at = ((middle.ln() + uneven * z - SINGLE[0].ln()) / step).round();
+                let at = ((middle.ln() + prior.uneven * z - SINGLE[0].ln()) / step).round();
                 (at.clamp(0.0, (SINGLES - 1) as f64) as usize, likely)
             })
         })
@@ -176,8 +164,8 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
                 .collect()
         })
         .collect();
-    let all: Vec<f64> = (beliefs.iter().enumerate())
-        .map(|(n, (.., believed))| believed + likelihoods.iter().map(|of| of[n]).sum::<f64>())
+    let all: Vec<f64> = (believed.iter().enumerate())
+        .map(|(n, believed)| believed + likelihoods.iter().map(|of| of[n]).sum::<f64>())
         .collect();
     let everyone = collapsed(&posterior(&all));
     // Without the function itself, whose own change must not count as noise.

@@ -84,7 +84,7 @@ fn known() -> Options {
         prior: Prior {
             functions: 0.001,
             functions_sd: 0.3,
-            uneven: Some(0.0),
+            uneven: 0.0,
             measured: true,
             ..Prior::default()
         },
@@ -394,7 +394,7 @@ fn no_time_shows_what_differs_between_runs() {
         functions_sd: 0.05,
         mix: 1.0 / 50.0,
         mix_sd: 0.05,
-        uneven: Some(0.0),
+        uneven: 0.0,
         measured: true,
     };
     let options = Options {

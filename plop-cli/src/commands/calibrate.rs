@@ -203,17 +203,15 @@ pub(crate) fn read(file: &Path) -> Result<(Prior, Surroundings)> {
         functions_sd: number("functions_error")?,
         mix: number("mix")?,
         mix_sd: number("mix_error")?,
-        uneven: Some(
-            document["uneven"]
-                .as_f64()
-                .filter(|uneven| (0.0..=2.0).contains(uneven))
-                .with_context(|| {
-                    format!(
-                        "{}: broken: `uneven` is not from 0 to 2 ({again})",
-                        cannot()
-                    )
-                })?,
-        ),
+        uneven: document["uneven"]
+            .as_f64()
+            .filter(|uneven| (0.0..=2.0).contains(uneven))
+            .with_context(|| {
+                format!(
+                    "{}: broken: `uneven` is not from 0 to 2 ({again})",
+                    cannot()
+                )
+            })?,
         measured: true,
     };
     let word = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
