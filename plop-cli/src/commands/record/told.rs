@@ -197,6 +197,12 @@ impl Account {
             counted(self.processes as i64, "process"),
             number(self.counters.dropped),
             match self.overhead() {
+                // Of a program that hardly did anything, a share alone would frighten.
+                Some(share) if share > 0.05 => format!(
+                    "{:.1} % ({} of CPU time)",
+                    share * 100.0,
+                    duration(self.cost_ns as f64)
+                ),
                 Some(share) => format!("{:.1} %", share * 100.0),
                 None => duration(self.cost_ns as f64),
             }
