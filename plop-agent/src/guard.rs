@@ -8,7 +8,7 @@ use core::arch::asm;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use crate::{config, sys};
+use crate::{config, sys, threads};
 
 /// A word that was loaded, or 0 and that it was not there.
 struct Loaded {
@@ -145,10 +145,10 @@ pub(crate) unsafe fn recover(context: *mut u8) -> bool {
     true
 }
 
-/// The agent's own thread looks at others from outside, and finds what has just gone; a thread that
-/// looks at itself should not.
+/// Whoever looks at others from outside finds what has just gone; a thread that looks at itself should not.
 fn count_fault() {
-    let outside = sys::gettid() == crate::threads::OWN.load(Relaxed);
+    let me = sys::gettid();
+    let outside = me == threads::OWN.load(Relaxed) || me == threads::LOOKS.load(Relaxed);
     let faults = if outside { &FAULTS_OUTSIDE } else { &FAULTS };
     faults.fetch_add(1, Relaxed);
 }

@@ -514,6 +514,7 @@ pub(crate) extern "C" fn after_fork_in_child() {
     WRITING.store(0, Relaxed);
     threads::OWN.store(0, Relaxed);
     threads::OTHER.store(0, Relaxed);
+    threads::LOOKS.store(0, Relaxed);
     // SAFETY: the lock is ours, and the child has one thread, in which no handler runs.
     let recording = unsafe { RECORDING.get() };
     let over = DONE.load(Acquire) || !recording.config.children || !recording.refused.is_empty();

@@ -12,7 +12,7 @@ use crate::interpreter::{self, Interpreter};
 use crate::memory::Map;
 use crate::slots::{self, ARMED, Slot};
 use crate::state::{GIL, IDLE, LOCK, ON_CPU, RUNNABLE, State};
-use crate::threads::{DEFERRED, Threads, UNPROVEN, hexadecimal, looked_at};
+use crate::threads::{DEFERRED, LOOKS, Threads, UNPROVEN, hexadecimal, looked_at};
 use crate::walk::{self, Sample};
 use crate::{codes, handler, sys, trigger};
 
@@ -42,7 +42,7 @@ impl Threads {
             } else {
                 1
             };
-            self.look(interpreter, state, index, slot, own, own_slot);
+            self.look(interpreter, state, index, slot, (own, own_slot), guarded());
             if sys::cycles().wrapping_sub(began) > share * budget {
                 self.next = (index + 1) % made.max(1);
                 return;
@@ -57,6 +57,7 @@ impl Threads {
             return;
         };
         let until = sys::now() + LAST_LOOKS_NS;
+        LOOKS.store(sys::gettid(), Relaxed);
         self.list(interpreter);
         let is_unseen = |slot: &Slot| {
             slot.state.load(Acquire) == ARMED
@@ -67,12 +68,13 @@ impl Threads {
             if sys::now() > until {
                 break;
             }
-            self.look(interpreter, state, index, slot, own, own_slot);
+            self.look(interpreter, state, index, slot, (own, own_slot), false);
             if n % 64 == 63 {
                 state.advance();
                 state.drain();
             }
         }
+        LOOKS.store(0, Relaxed);
         state.advance();
         state.drain();
     }
@@ -83,8 +85,8 @@ impl Threads {
         state: &mut State,
         index: usize,
         slot: &Slot,
-        own: usize,
-        own_slot: &Slot,
+        own: (usize, &Slot),
+        direct: bool,
     ) {
         let is_young = || sys::now().saturating_sub(slot.since_ns.load(Relaxed)) < YOUNG_NS;
         if slot.tstate.load(Relaxed) == 0 && is_young() {
@@ -93,7 +95,7 @@ impl Threads {
             self.list_again_ns = self.list_again_ns.min(soon);
             return;
         }
-        look_at(interpreter, state, index, slot, own, own_slot);
+        look_at(interpreter, state, index, slot, own, direct);
     }
 
     /// Lists Python's thread states once a second, and whenever there may be new ones, but for a small part of
@@ -113,11 +115,8 @@ impl Threads {
         self.list_again_ns = u64::MAX;
         self.prepared = slots::PREPARED.load(Acquire);
         self.lists = self.lists.wrapping_add(1);
-        if guarded() {
-            list_with(interpreter, &Direct, self.lists);
-        } else {
-            list_with(interpreter, &Copied::new(), self.lists);
-        }
+        // Threads come and go meanwhile, and take their states with them.
+        list_with(interpreter, &Copied::new(), self.lists);
         self.list_cost_ns = sys::now().saturating_sub(began);
     }
 }
@@ -182,8 +181,8 @@ fn look_at(
     state: &mut State,
     index: usize,
     slot: &Slot,
-    own: usize,
-    own_slot: &Slot,
+    (own, own_slot): (usize, &Slot),
+    direct: bool,
 ) {
     let tid = slot.tid.load(Relaxed);
     let now = sys::now();
@@ -219,7 +218,7 @@ fn look_at(
             own_slot,
             own,
             codes::generation(),
-            guarded(),
+            direct,
         )
     };
     let put = |walked: &walk::Walked, doing: u8| {

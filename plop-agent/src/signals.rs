@@ -195,7 +195,8 @@ pub(crate) unsafe fn chain(signal: i32, info: *mut u8, context: *mut u8) {
     // SAFETY: `si_code` stands at the same place for every signal.
     let sent = unsafe { info.add(8).cast::<i32>().read() } <= 0;
     match action.handler {
-        SIG_IGN if sent => {}
+        // Only a fault cannot be ignored: it would come again at once.
+        SIG_IGN if sent || !matches!(signal, SIGSEGV | SIGBUS) => {}
         SIG_DFL | SIG_IGN => {
             // That is the end of the process.
             life::checkpoint_in_handler();

@@ -19,6 +19,8 @@ use crate::{names, sys, trigger};
 
 /// The agent's own thread, which is not sampled; 0 when there is none.
 pub(crate) static OWN: AtomicI32 = AtomicI32::new(0);
+/// A thread of the program's that looks at the others, as the process ends; 0 for none.
+pub(crate) static LOOKS: AtomicI32 = AtomicI32::new(0);
 /// A thread of a test's, which is not sampled either.
 pub(crate) static OTHER: AtomicI32 = AtomicI32::new(0);
 /// Visits of threads that stood still in the middle of a call.

@@ -188,6 +188,9 @@ pub(super) fn is_forbidden(error: u64) -> bool {
     matches!(error, EPERM | EACCES)
 }
 
+/// The signal of a file that becomes too large, in a mask.
+const SIGXFSZ: u64 = 1 << 24;
+
 /// Writes a file beside its place and puts it there; 0, or the error's number.
 pub(super) fn put(path: &Text<4096>, bytes: &[u8]) -> u64 {
     let mut beside = Text::<4096>::new();
@@ -198,7 +201,13 @@ pub(super) fn put(path: &Text<4096>, bytes: &[u8]) -> u64 {
     if fd < 0 {
         return -fd as u64;
     }
+    // A write above the limit of files is an error, and no reason to end the program.
+    let mask = sys::block(SIGXFSZ);
     let mut result = sys::write_all(fd as i32, bytes);
+    if mask & SIGXFSZ == 0 {
+        sys::take_pending(SIGXFSZ);
+    }
+    sys::set_mask(mask);
     sys::close(fd as i32);
     if result == 0 {
         result = sys::rename(beside.as_c_str(), path.as_c_str());

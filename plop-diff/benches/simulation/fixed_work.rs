@@ -104,8 +104,9 @@ fn run(program: &Program, points: f64, trial: usize, folder: Option<&Path>) -> T
     Trial {
         alarm: total || !grown.is_empty(),
         named: !grown.is_empty(),
-        is_first: grown
-            .first()
+        // A cause that is told as the likeliest is told.
+        is_first: (grown.first().copied())
+            .or(comparison.likely.as_ref())
             .is_some_and(|finding| names(&comparison, finding, guilty)),
         total,
         failed: comparison.verdict == Verdict::Regressed,

@@ -33,7 +33,7 @@ const LARGEST: u64 = 1 << 30;
 const PROBE: usize = 256 << 10;
 
 /// How long processes that outlive the program are waited for: workers that are told to go need a moment.
-const PATIENCE: Duration = Duration::from_millis(2000);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long those are that show nothing of the agent: they are no Python, or have just begun.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
