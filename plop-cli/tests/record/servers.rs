@@ -86,7 +86,7 @@ fn the_busy_server_of_the_examples_is_recorded() {
     let Some(python) = python() else { return };
     let script = root().join("examples/busy_server.py");
     let mut command: Vec<OsString> = vec![python.path.clone().into(), "-B".into(), script.into()];
-    command.extend(["--seconds", "1.5"].map(OsString::from));
+    command.extend(["--seconds", "3"].map(OsString::from));
     let recorded = Record::of(command).run().fine();
     assert!(recorded.stdout.contains("0 errors"), "{}", recorded.stdout);
     let seen = recorded.seen().is_sound();
