@@ -32,11 +32,9 @@ const LARGEST: u64 = 1 << 30;
 /// As much as a process has to save that has not recorded much.
 const PROBE: usize = 256 << 10;
 
-/// How long processes that outlive the program are waited for: workers that are told to go need a moment.
+/// How long processes that outlive the program are waited for: workers that are told to go need a moment, and
+/// one that has just begun needs one to show that it is sampled.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How long those are that show nothing of the agent: they are no Python, or have just begun.
-const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 pub(super) struct Spool {
@@ -131,15 +129,9 @@ impl Spool {
     pub(super) fn close(&mut self) -> Result<Found> {
         let started = Instant::now();
         let mut living = Living::of(&self.folder);
-        loop {
-            let patience = match living.recorded.is_empty() && self.read().running.is_empty() {
-                true if living.others.is_empty() => break,
-                true => SHORT_PATIENCE,
-                false => PATIENCE,
-            };
-            if started.elapsed() >= patience {
-                break;
-            }
+        while (!living.is_empty() || !self.read().running.is_empty())
+            && started.elapsed() < PATIENCE
+        {
             std::thread::sleep(Duration::from_millis(20));
             living = Living::of(&self.folder);
         }
