@@ -41,11 +41,7 @@ pub fn round_trip(bytes: &[u8]) -> bool {
     let Ok(loaded) = plop_convert::read(bytes, None, &options()) else {
         return false;
     };
-    for format in formats()
-        .iter()
-        .copied()
-        .filter(|format| format.read.is_some())
-    {
+    for format in formats().iter().copied().filter(|format| format.is_read()) {
         let Some((out, expected)) = written(format, &loaded.profiles) else {
             continue;
         };
@@ -209,10 +205,7 @@ fn totals(profile: &Profile) -> Vec<i64> {
 /// The format that a first line chooses, or `None` for detection.
 fn from(choice: &[u8]) -> Option<&'static Format> {
     let named = std::str::from_utf8(choice).ok().and_then(find);
-    let readers: Vec<_> = formats()
-        .iter()
-        .filter(|format| format.read.is_some())
-        .collect();
+    let readers: Vec<_> = formats().iter().filter(|format| format.is_read()).collect();
     let by_byte = || Some(*readers[usize::from(*choice.first()?) % readers.len()]);
     named.or_else(by_byte)
 }

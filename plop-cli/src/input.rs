@@ -1,4 +1,4 @@
-//! Input files: named, or standard input, read whole and parsed.
+//! Input files: named, or standard input, read and parsed.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use plop_convert::{Format, Loaded, ReadOptions, find, formats};
+use plop_convert::{Format, Loaded, ReadOptions, Source, find, formats};
 use rayon::prelude::*;
 
 use crate::args::Settings;
@@ -22,7 +22,7 @@ pub(crate) struct InputArgs {
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The format of the input, where its content does not tell
-    #[arg(long, value_name = "FORMAT", value_parser = format_parser(|format| format.read.is_some()))]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(|format| format.is_read()))]
     from: Option<&'static Format>,
     /// Add up the counts of a stack that a .plop file lists twice; Python keeps the last
     #[arg(long)]
@@ -98,7 +98,7 @@ impl InputArgs {
             sum_duplicates: self.sum_duplicates,
             progress: Some(done),
         };
-        let loaded = plop_convert::read(&bytes, self.from, &options)
+        let loaded = plop_convert::read_source(&bytes, self.from, &options)
             .with_context(|| format!("cannot read {name}"))?;
         if settings.verbose {
             tell!(
@@ -120,47 +120,59 @@ fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-fn bytes_of(file: &Path) -> Result<Vec<u8>> {
-    if is_stdin(file) {
+/// A file that is read part by part, or what came out of a pipe.
+enum Bytes {
+    #[cfg(unix)]
+    In(std::fs::File, u64),
+    Here(Vec<u8>),
+}
+
+impl Source for Bytes {
+    fn len(&self) -> u64 {
+        match self {
+            #[cfg(unix)]
+            Bytes::In(_, len) => *len,
+            Bytes::Here(bytes) => bytes.len() as u64,
+        }
+    }
+
+    fn read_at(&self, at: u64, part: &mut [u8]) -> std::io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Bytes::In(file, _) => std::os::unix::fs::FileExt::read_exact_at(file, part, at),
+            Bytes::Here(bytes) => bytes.as_slice().read_at(at, part),
+        }
+    }
+}
+
+fn bytes_of(path: &Path) -> Result<Bytes> {
+    if is_stdin(path) {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes)?;
-        return Ok(bytes);
+        return Ok(Bytes::Here(bytes));
     }
-    if file.is_dir() {
+    if path.is_dir() {
         bail!("it is a folder; name the files in it");
     }
-    read_file(file).map_err(|error| match error.kind() {
+    open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => anyhow!("there is no such file"),
         _ => error.into(),
     })
 }
 
-/// Files above this are read by several threads: on a large file that is already in memory, copying
-/// it is a third of the time of reading folded stacks.
-const LARGE: u64 = 16 << 20;
-
-#[cfg(unix)]
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::os::unix::fs::FileExt;
+fn open(path: &Path) -> std::io::Result<Bytes> {
     let mut file = std::fs::File::open(path)?;
-    let meta = file.metadata()?;
-    let threads = rayon::current_num_threads();
-    if !meta.is_file() || meta.len() < LARGE || threads < 2 {
-        let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-        file.read_to_end(&mut bytes)?;
-        return Ok(bytes);
+    #[cfg(unix)]
+    if let meta = file.metadata()?
+        && meta.is_file()
+        && meta.len() > 0
+    {
+        return Ok(Bytes::In(file, meta.len()));
     }
-    let len = usize::try_from(meta.len()).map_err(std::io::Error::other)?;
-    let mut bytes = vec![0; len];
-    let piece = len.div_ceil(threads);
-    (bytes.par_chunks_mut(piece).enumerate())
-        .try_for_each(|(n, chunk)| file.read_exact_at(chunk, (n * piece) as u64))?;
-    Ok(bytes)
-}
-
-#[cfg(not(unix))]
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    std::fs::read(path)
+    // Files of /proc say that they are empty.
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Bytes::Here(bytes))
 }
 
 /// A parser of format names, for options: the formats that `fits` is true for, by name or alias.

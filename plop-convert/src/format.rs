@@ -7,6 +7,7 @@ use std::io::Write;
 use plop_core::{Error, Features, Notes, Profile, Result};
 
 use crate::head::Head;
+use crate::source::Source;
 
 /// How sure a format is that an input is its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -50,7 +51,7 @@ pub struct Format {
     /// Whether an input looks like this format. It never fails: what cannot be told is `No`.
     pub detect: fn(&Head) -> Confidence,
     /// Reads an input that is known to be of this format. Errors are final and carry a place.
-    pub read: Option<ReadFn>,
+    pub read: Read,
     /// What else writing does to a profile that has already lost what the format does not keep:
     /// names that cannot be written as they are, frames that become one. `None` when the profile
     /// fits as it is. What it changes, it notes. The law is
@@ -60,8 +61,22 @@ pub struct Format {
     pub write: Option<WriteFn>,
 }
 
-/// The reading function of a format.
+/// How a format is read.
+#[derive(Clone, Copy)]
+pub enum Read {
+    /// It is not.
+    Never,
+    /// From all of its bytes.
+    Whole(ReadFn),
+    /// Part by part, so that a large file never is in memory.
+    Parts(ReadPartsFn),
+}
+
+/// The reading function of a format that wants all bytes.
 pub type ReadFn = fn(&[u8], &ReadOptions, &mut Notes) -> Result<Vec<Profile>>;
+
+/// The reading function of a format that asks for the parts it wants.
+pub type ReadPartsFn = fn(&dyn Source, &ReadOptions, &mut Notes) -> Result<Vec<Profile>>;
 
 /// The writing function of a format.
 pub type WriteFn = fn(&[&Profile], &mut dyn Write) -> std::io::Result<()>;
@@ -108,6 +123,11 @@ impl ReadOptions<'_> {
 }
 
 impl Format {
+    /// Whether plop reads it.
+    pub fn is_read(&self) -> bool {
+        !matches!(self.read, Read::Never)
+    }
+
     /// Whether `name` means this format, by its name or an alias.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)

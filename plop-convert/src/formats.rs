@@ -70,7 +70,7 @@ pub fn markdown_table() -> String {
             .collect();
         table += &format!(
             "| {name} | {} | {} | {} | {} |\n",
-            yes(format.read.is_some()),
+            yes(format.is_read()),
             yes(format.write.is_some()),
             format.about,
             endings.join(" ")

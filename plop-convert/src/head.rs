@@ -1,5 +1,10 @@
 //! The beginning of an input, as the detectors see it.
 
+use memchr::memchr;
+use plop_core::Result;
+
+use crate::source::{Source, unreadable};
+
 /// How many bytes detectors look at.
 const HEAD_BYTES: usize = 64 << 10;
 
@@ -22,23 +27,50 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// The head of an input.
     pub fn of(input: &'a [u8]) -> Self {
-        let bytes = &input[..input.len().min(HEAD_BYTES)];
-        let whole = bytes.len() == input.len();
+        Head::of_start(input, input.len() as u64)
+    }
+
+    /// The head of an input that begins with these bytes, of `len` in all: at least as many as [`Head::start`]
+    /// gives.
+    pub(crate) fn of_start(start: &'a [u8], len: u64) -> Self {
+        let bytes = &start[..start.len().min(HEAD_BYTES)];
+        let whole = bytes.len() as u64 == len;
         let mut lines = Vec::new();
-        let mut start = 0;
-        while start < bytes.len() && lines.len() < HEAD_LINES {
-            let end = memchr::memchr(b'\n', &input[start..]).map_or(input.len(), |n| start + n);
-            if start > 0 && end > bytes.len() && !whole {
+        let mut at = 0;
+        while at < bytes.len() && lines.len() < HEAD_LINES {
+            let end = match memchr(b'\n', &start[at..]) {
+                Some(n) => at + n,
+                None if at > 0 && !whole => break,
+                None => start.len(),
+            };
+            if at > 0 && end > bytes.len() && !whole {
                 break;
             }
-            let line = &input[start..end];
+            let line = &start[at..end];
             lines.push(line.strip_suffix(b"\r").unwrap_or(line));
-            start = end + 1;
+            at = end + 1;
         }
         Head {
             bytes,
             lines,
             whole,
+        }
+    }
+
+    /// As much of a source as its head needs.
+    pub(crate) fn start(source: &dyn Source) -> Result<Vec<u8>> {
+        let mut start = Vec::new();
+        let mut wanted = HEAD_BYTES as u64;
+        loop {
+            let from = start.len();
+            start.resize(usize::try_from(wanted.min(source.len())).unwrap_or(0), 0);
+            source
+                .read_at(from as u64, &mut start[from..])
+                .map_err(unreadable)?;
+            if start.len() as u64 == source.len() || memchr(b'\n', &start[from..]).is_some() {
+                return Ok(start);
+            }
+            wanted = wanted.saturating_mul(4);
         }
     }
 

@@ -1,14 +1,16 @@
 //! From the bytes of a file to profiles: inflate, take off a byte order mark, detect, read, check.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 use plop_core::{Error, Notes, Place, Profile, Result};
+use rayon::prelude::*;
 
-use crate::format::{Confidence, Format, ReadOptions};
+use crate::format::{Confidence, Format, Read, ReadOptions, ReadPartsFn};
 use crate::formats;
 use crate::head::Head;
+use crate::source::{Source, unreadable};
 
 /// What was read from one input.
 pub struct Loaded {
@@ -40,14 +42,20 @@ pub fn read(input: &[u8], from: Option<&'static Format>, options: &ReadOptions) 
     let text = without_byte_order_mark(&plain)?;
     let format = match from {
         Some(format) => format,
-        None => detect_plain(&text, options.name)?,
+        None => detect_head(&Head::of(&text), options.name)?,
     };
-    let read = format
-        .read
-        .ok_or_else(|| Error::new(format!("plop writes {} but does not read it", format.name)))?;
     let mut notes = Notes::new();
-    let profiles = read(&text, options, &mut notes)
-        .and_then(|profiles| checked(profiles, &text, &notes))
+    let profiles = match format.read {
+        Read::Parts(read) => return read_parts(format, read, &&*text, options),
+        Read::Whole(read) => read(&text, options, &mut notes),
+        Read::Never => {
+            let never = format!("plop writes {} but does not read it", format.name);
+            return Err(Error::new(never));
+        }
+    };
+    let is_blank = || text.trim_ascii().is_empty();
+    let profiles = profiles
+        .and_then(|profiles| checked(profiles, text.len() as u64, is_blank, &notes))
         .map_err(|error| error.in_format(format.name))?;
     Ok(Loaded {
         format,
@@ -56,16 +64,86 @@ pub fn read(input: &[u8], from: Option<&'static Format>, options: &ReadOptions) 
     })
 }
 
+/// Reads a profile as [`read`] does; where its format allows, its bytes are never all in memory.
+///
+/// ```
+/// use plop_convert::{ReadOptions, read_source};
+///
+/// let file: &[u8] = b"main;parse 3\nmain 1\n"; // or a type of yours that is a `Source`
+/// let loaded = read_source(&file, None, &ReadOptions::default())?;
+/// assert_eq!(loaded.profiles[0].total(0), 4);
+/// # Ok::<(), plop_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`read`], and when the source cannot be read.
+pub fn read_source(
+    source: &dyn Source,
+    from: Option<&'static Format>,
+    options: &ReadOptions,
+) -> Result<Loaded> {
+    let start = Head::start(source)?;
+    if !is_encoded(&start) {
+        let format = match from {
+            Some(format) => format,
+            None => detect_head(&Head::of_start(&start, source.len()), options.name)?,
+        };
+        if let Read::Parts(read) = format.read {
+            return read_parts(format, read, source, options);
+        }
+    }
+    read(&whole(source)?, from, options)
+}
+
+fn read_parts(
+    format: &'static Format,
+    read: ReadPartsFn,
+    source: &dyn Source,
+    options: &ReadOptions,
+) -> Result<Loaded> {
+    let mut notes = Notes::new();
+    let profiles = read(source, options, &mut notes);
+    // What is no sample and nothing to complain of is white space.
+    let is_blank = || notes.count("bad-line") == 0;
+    let profiles = profiles
+        .and_then(|profiles| checked(profiles, source.len(), is_blank, &notes))
+        .map_err(|error| error.in_format(format.name))?;
+    Ok(Loaded {
+        format,
+        profiles,
+        notes,
+    })
+}
+
+/// All bytes of a source, read by as many threads as there are.
+fn whole(source: &dyn Source) -> Result<Vec<u8>> {
+    let len = usize::try_from(source.len()).map_err(|_| Error::new("larger than memory"))?;
+    let mut bytes = vec![0; len];
+    let piece = len.div_ceil(rayon::current_num_threads()).max(LARGE);
+    (bytes.par_chunks_mut(piece).enumerate())
+        .try_for_each(|(n, part)| source.read_at((n * piece) as u64, part))
+        .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Sources below this are read by one thread.
+const LARGE: usize = 8 << 20;
+
 /// The profiles, if they keep their invariants and are not empty without a reason.
-fn checked(profiles: Vec<Profile>, text: &[u8], notes: &Notes) -> Result<Vec<Profile>> {
+fn checked(
+    profiles: Vec<Profile>,
+    len: u64,
+    is_blank: impl FnOnce() -> bool,
+    notes: &Notes,
+) -> Result<Vec<Profile>> {
     for profile in &profiles {
         profile.check()?;
     }
     let nothing = profiles.iter().all(|profile| profile.samples.is_empty());
-    if nothing && !text.trim_ascii().is_empty() && notes.count("no-samples") == 0 {
+    if nothing && notes.count("no-samples") == 0 && !is_blank() {
         let found = match notes.iter().find(|note| note.code == "bad-line") {
-            Some(note) => format!("none in {} bytes: {note}", text.len()),
-            None => format!("none in {} bytes", text.len()),
+            Some(note) => format!("none in {len} bytes: {note}"),
+            None => format!("none in {len} bytes"),
         };
         return Err(Error::expected("samples", &found)
             .hint("if it is another format, say which with --from"));
@@ -81,14 +159,13 @@ fn checked(profiles: Vec<Profile>, text: &[u8], notes: &Notes) -> Result<Vec<Pro
 /// compressed and broken.
 pub fn detect(input: &[u8], name: &str) -> Result<&'static Format> {
     let plain = inflate(input, &ReadOptions::default())?;
-    detect_plain(&without_byte_order_mark(&plain)?, name)
+    detect_head(&Head::of(&without_byte_order_mark(&plain)?), name)
 }
 
-fn detect_plain(input: &[u8], name: &str) -> Result<&'static Format> {
-    let head = Head::of(input);
-    let readable = || formats().iter().filter(|format| format.read.is_some());
+fn detect_head(head: &Head, name: &str) -> Result<&'static Format> {
+    let readable = || formats().iter().filter(|format| format.is_read());
     let best = readable()
-        .map(|format| (format.detect)(&head))
+        .map(|format| (format.detect)(head))
         .max()
         .unwrap_or(Confidence::No);
     if best == Confidence::No {
@@ -101,7 +178,7 @@ fn detect_plain(input: &[u8], name: &str) -> Result<&'static Format> {
         .hint("say which format it is with --from"));
     }
     let candidates: Vec<_> = readable()
-        .filter(|format| (format.detect)(&head) == best)
+        .filter(|format| (format.detect)(head) == best)
         .collect();
     if let [format] = candidates[..] {
         return Ok(format);
@@ -122,9 +199,18 @@ fn detect_plain(input: &[u8], name: &str) -> Result<&'static Format> {
     )
 }
 
+/// Whether bytes begin as something that has to be decoded first.
+fn is_encoded(start: &[u8]) -> bool {
+    start.starts_with(GZIP) || MARKS.iter().any(|mark| start.starts_with(mark))
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// Byte order marks of UTF-8 and UTF-16.
+const MARKS: &[&[u8]] = &[&[0xef, 0xbb, 0xbf], &[0xff, 0xfe], &[0xfe, 0xff]];
+
 /// The input inflated if it is gzip, all members of it.
 fn inflate<'a>(input: &'a [u8], options: &ReadOptions) -> Result<Cow<'a, [u8]>> {
-    if !input.starts_with(&[0x1f, 0x8b]) {
+    if !input.starts_with(GZIP) {
         return Ok(Cow::Borrowed(input));
     }
     let limit = options.max_inflated;

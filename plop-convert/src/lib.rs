@@ -1,6 +1,6 @@
 //! Profile formats: bytes in, [`Profile`](plop_core::Profile)s out, and back.
 //!
-//! You give [`read`] the bytes of a file; you get its profiles, the [`Format`] they were in, and
+//! You give [`read`] the bytes of a file, or [`read_source`] something to read them from; you get its profiles, the [`Format`] they were in, and
 //! notes of what the reader had to put up with. You give [`Format::write`] profiles and somewhere to
 //! write; you get the bytes, and the set of features that the format had no room for.
 //!
@@ -33,11 +33,13 @@ mod format;
 mod formats;
 mod head;
 mod input;
+mod source;
 
 pub use format::{
-    Confidence, Content, Format, MAX_INFLATED, Prepared, ReadFn, ReadOptions, WriteError, WriteFn,
-    fits,
+    Confidence, Content, Format, MAX_INFLATED, Prepared, Read, ReadFn, ReadOptions, ReadPartsFn,
+    WriteError, WriteFn, fits,
 };
 pub use formats::{find, for_file, formats, markdown_table};
 pub use head::Head;
-pub use input::{Loaded, detect, read};
+pub use input::{Loaded, detect, read, read_source};
+pub use source::Source;

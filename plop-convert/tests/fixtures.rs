@@ -32,7 +32,7 @@ fn distinct_stacks(profile: &Profile) -> usize {
 
 #[test]
 fn every_format_has_a_fixture_that_is_detected_as_its_own() {
-    for format in formats().iter().filter(|format| format.read.is_some()) {
+    for format in formats().iter().filter(|format| format.is_read()) {
         let files = fixtures(format.name);
         assert!(
             !files.is_empty(),

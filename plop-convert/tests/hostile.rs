@@ -101,10 +101,7 @@ fn writers() -> impl Iterator<Item = &'static Format> {
 }
 
 fn readers() -> impl Iterator<Item = &'static Format> {
-    formats()
-        .iter()
-        .copied()
-        .filter(|format| format.read.is_some())
+    formats().iter().copied().filter(|format| format.is_read())
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn obeys(format: &'static Format, profile: &Profile) -> Result<(), String> {
             false => Ok(()),
         };
     };
-    if format.read.is_none() {
+    if !format.is_read() {
         return Ok(());
     }
     let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(2000)]).into_owned();

@@ -109,7 +109,7 @@ pub(crate) fn sets(tree: &Tree, selfs: &[f64], least: f64) -> Vec<Set> {
             }
         }
     };
-    let walk = walk(tree);
+    let walk = walk(tree, &prefix, least);
     for (function, nodes) in walk.own.into_iter().enumerate() {
         add(Set {
             kind: Kind::Own,
@@ -121,7 +121,7 @@ pub(crate) fn sets(tree: &Tree, selfs: &[f64], least: f64) -> Vec<Set> {
     }
     // The deepest first, so that of a chain of functions the last gives the name.
     let mut inclusive: Vec<(usize, Vec<u32>)> = walk.inclusive.into_iter().enumerate().collect();
-    inclusive.sort_by_key(|(function, nodes)| {
+    inclusive.sort_by_cached_key(|(function, nodes)| {
         let deepest = nodes.iter().map(|node| walk.depths[*node as usize]).max();
         (std::cmp::Reverse(deepest.unwrap_or(0)), *function)
     });
@@ -182,11 +182,11 @@ struct Walk {
     own: Vec<Vec<u32>>,
     /// For each function, its nodes that are below no other of its nodes.
     inclusive: Vec<Vec<u32>>,
-    /// The same for calls, in the order in which they were met.
+    /// The same for calls that may have enough samples, in the order in which they were met.
     edges: Vec<((u32, u32), Vec<u32>)>,
 }
 
-fn walk(tree: &Tree) -> Walk {
+fn walk(tree: &Tree, prefix: &[f64], least: f64) -> Walk {
     let functions = tree.functions.len();
     let mut walk = Walk {
         depths: vec![0; tree.len()],
@@ -194,6 +194,7 @@ fn walk(tree: &Tree) -> Walk {
         inclusive: vec![Vec::new(); functions],
         edges: Vec::new(),
     };
+    let calls = Calls::of(tree, prefix);
     let mut edge_ids: HashMap<(u32, u32), usize, FixedState> = HashMap::default();
     // Up to which node the walk is below a node of the function, or of the call.
     let mut below = vec![0u32; functions];
@@ -208,7 +209,7 @@ fn walk(tree: &Tree) -> Walk {
             walk.inclusive[function as usize].push(node);
         }
         let caller = tree.node_functions[parent];
-        if caller == NO_FUNCTION {
+        if caller == NO_FUNCTION || calls.at_most(caller, function) < least {
             continue;
         }
         let id = *edge_ids.entry((caller, function)).or_insert_with(|| {
@@ -222,4 +223,36 @@ fn walk(tree: &Tree) -> Walk {
         }
     }
     walk
+}
+
+/// How many samples calls have at most. A large tree has about as many calls as nodes, and hardly one of them
+/// has enough samples to be weighed; sums of several calls together tell which need not be looked at.
+struct Calls {
+    sums: Vec<f64>,
+}
+
+impl Calls {
+    fn of(tree: &Tree, prefix: &[f64]) -> Calls {
+        let count = tree.len().next_power_of_two().min(1 << 20);
+        let mut calls = Calls {
+            sums: vec![0.0; count],
+        };
+        for node in 1..tree.len() {
+            let caller = tree.node_functions[tree.parents[node] as usize];
+            let place = calls.place(caller, tree.node_functions[node]);
+            calls.sums[place] += prefix[tree.ends[node] as usize] - prefix[node];
+        }
+        calls
+    }
+
+    fn place(&self, caller: u32, function: u32) -> usize {
+        let call = u64::from(caller) << 32 | u64::from(function);
+        let mixed = call.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 32) as usize & (self.sums.len() - 1)
+    }
+
+    /// Not less than what one call has: differences of sums may be off by their last places.
+    fn at_most(&self, caller: u32, function: u32) -> f64 {
+        self.sums[self.place(caller, function)] * (1.0 + 1e-6) + 1e-6
+    }
 }

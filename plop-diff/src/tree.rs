@@ -2,7 +2,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use plop_core::{FrameKind, Profile, Sample, StackId, ValueType};
+use plop_core::{FrameId, FrameKind, Profile, Sample, StackId, Stacks, ValueType};
 
 use crate::groups::{By, Groups};
 use crate::matching::match_names;
@@ -245,9 +245,10 @@ fn names_of(run: &Run) -> Vec<Option<Canonical>> {
 struct Grown {
     functions: Vec<Function>,
     by_name: HashMap<Canonical, u32, FixedState>,
-    parents: Vec<u32>,
-    node_functions: Vec<u32>,
-    children: HashMap<(u32, u32), u32, FixedState>,
+    /// The nodes; a frame here is a function's number.
+    nodes: Stacks,
+    /// The stacks of a sample that are not on the tree yet.
+    missing: Vec<StackId>,
 }
 
 /// Where a run's functions and stacks are on the tree.
@@ -265,10 +266,6 @@ impl Grown {
     /// Knows the functions of a run by their names.
     fn graft(&mut self, run: &Run, names: Vec<Option<Canonical>>) -> Grafted {
         let profile = run.profile;
-        if self.parents.is_empty() {
-            self.parents.push(0);
-            self.node_functions.push(NO_FUNCTION);
-        }
         let functions = (profile.functions.iter().zip(names))
             .map(|((_, function), canonical)| {
                 let name = profile.strings.text(function.name);
@@ -290,24 +287,23 @@ impl Grown {
         let nodes = grafted.groups.entry(group).or_insert_with(|| {
             let mut nodes = vec![NO_NODE; profile.stacks.len()];
             nodes[StackId::ROOT.index()] = match group {
-                Some(group) => self.child(0, group),
+                Some(group) => child(&mut self.nodes, 0, group),
                 None => 0,
             };
             nodes
         });
-        let mut missing = Vec::new();
         let mut at = sample.stack;
         while nodes[at.index()] == NO_NODE {
-            missing.push(at);
+            self.missing.push(at);
             at = profile.stacks.parent(at);
         }
         let mut node = nodes[at.index()];
-        for stack in missing.into_iter().rev() {
+        while let Some(stack) = self.missing.pop() {
             let frame = profile.stacks.frame(stack);
             let function =
                 frame.and_then(|frame| functions[profile.frames.get(frame).function.index()]);
             if let Some(function) = function {
-                node = self.child(node, function);
+                node = child(&mut self.nodes, node, function);
             }
             nodes[stack.index()] = node;
         }
@@ -336,55 +332,42 @@ impl Grown {
         id
     }
 
-    fn child(&mut self, parent: u32, function: u32) -> u32 {
-        let (parents, functions) = (&mut self.parents, &mut self.node_functions);
-        *self.children.entry((parent, function)).or_insert_with(|| {
-            parents.push(parent);
-            functions.push(function);
-            parents.len() as u32 - 1
-        })
-    }
-
     /// The tree in the order of a walk, children in the order in which they came; where each node went.
-    fn in_order(mut self) -> (Vec<u32>, Tree) {
-        if self.parents.is_empty() {
-            self.parents.push(0);
-            self.node_functions.push(NO_FUNCTION);
-        }
-        let count = self.parents.len();
-        // The first child of each node and the next of its siblings, in reverse, as a stack wants them.
-        let (mut first, mut next) = (vec![0u32; count], vec![0u32; count]);
-        for (node, parent) in self.parents.iter().enumerate().skip(1) {
-            next[node] = first[*parent as usize];
-            first[*parent as usize] = node as u32;
-        }
-        let mut order = vec![0u32; count];
+    fn in_order(self) -> (Vec<u32>, Tree) {
+        let nodes = &self.nodes;
+        let children = nodes.children();
+        let mut order = vec![0u32; nodes.len()];
         let mut tree = Tree {
             functions: self.functions,
+            parents: Vec::with_capacity(nodes.len()),
+            node_functions: Vec::with_capacity(nodes.len()),
+            ends: (1..=nodes.len() as u32).collect(),
             ..Tree::default()
         };
-        let mut open = vec![0u32];
+        let mut open = vec![StackId::ROOT];
         while let Some(node) = open.pop() {
-            order[node as usize] = tree.parents.len() as u32;
-            tree.parents
-                .push(order[self.parents[node as usize] as usize]);
-            tree.node_functions.push(self.node_functions[node as usize]);
+            order[node.index()] = tree.parents.len() as u32;
+            tree.parents.push(order[nodes.parent(node).index()]);
+            let function = nodes.frame(node).map(|frame| frame.index() as u32);
+            tree.node_functions.push(function.unwrap_or(NO_FUNCTION));
             let began = open.len();
-            let mut child = first[node as usize];
-            while child != 0 {
-                open.push(child);
-                child = next[child as usize];
-            }
-            // The list was in reverse, and a stack turns it round once more.
-            open[began..].sort_unstable_by(|a, b| b.cmp(a));
+            open.extend((0..).map_while(|n| children.get(node, n)));
+            open[began..].reverse();
         }
-        tree.ends = (1..=count as u32).collect();
-        for node in (1..count).rev() {
+        for node in (1..tree.parents.len()).rev() {
             let parent = tree.parents[node] as usize;
             tree.ends[parent] = tree.ends[parent].max(tree.ends[node]);
         }
         (order, tree)
     }
+}
+
+fn child(nodes: &mut Stacks, parent: u32, function: u32) -> u32 {
+    let child = nodes.push(
+        StackId::new(parent as usize),
+        FrameId::new(function as usize),
+    );
+    child.index() as u32
 }
 
 impl Tree {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::sets::{Set, prefix_sums};
 use crate::stats::signed_root;
 use crate::strata::Strata;
-use crate::tree::{Side, Tree};
+use crate::tree::{NO_FUNCTION, Side, Tree};
 
 /// Sets with fewer samples are not weighed.
 pub(crate) const FEWEST: f64 = 8.0;
@@ -600,16 +600,24 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
     }
     let whole: f64 = selfs.iter().sum();
     let squares_of_all: f64 = all.iter().map(|sum| sum * sum).sum();
+    // Of a large tree few nodes have samples themselves. How many have before each:
+    let mut sampled: Vec<(f64, u32)> = Vec::new();
+    let mut place = Vec::with_capacity(selfs.len() + 1);
+    for (samples, function) in selfs.iter().zip(&tree.node_functions) {
+        place.push(sampled.len());
+        if *samples > 0.0 && *function != NO_FUNCTION {
+            sampled.push((*samples, *function));
+        }
+    }
+    place.push(sampled.len());
     sets.par_iter()
         .map_init(
             || (vec![0.0f64; tree.functions.len()], Vec::new()),
             |(sums, met), set| {
                 for (from, to) in set.ranges(tree) {
-                    let from = from.max(1);
-                    let functions = &tree.node_functions[from..to.max(from)];
-                    for (samples, function) in selfs[from..to.max(from)].iter().zip(functions) {
+                    for (samples, function) in &sampled[place[from]..place[to]] {
                         let sum = &mut sums[*function as usize];
-                        if *samples > 0.0 && *sum == 0.0 {
+                        if *sum == 0.0 {
                             met.push(*function);
                         }
                         *sum += samples;

@@ -29,7 +29,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
                     "aliases": format.aliases,
                     "about": format.about,
                     "extensions": format.extensions,
-                    "reads": format.read.is_some(),
+                    "reads": format.is_read(),
                     "writes": format.write.is_some(),
                     "keeps": format.keeps.names().map(str::to_lowercase).collect::<Vec<_>>(),
                 })
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     } else {
         for format in formats() {
             let mut does = Vec::new();
-            if format.read.is_some() {
+            if format.is_read() {
                 does.push("read");
             }
             if format.write.is_some() {

@@ -7,7 +7,7 @@ use plop_core::{
     Sample, StackId, StrId, Thread, ThreadId, ValueType, quoted,
 };
 
-use crate::format::{Confidence, Content, Format, ReadOptions, fits};
+use crate::format::{Confidence, Content, Format, Read, ReadOptions, fits};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -18,7 +18,7 @@ pub(super) const FORMAT: Format = Format {
     content: Content::Text,
     keeps: Features::NONE,
     detect,
-    read: Some(read),
+    read: Read::Whole(read),
     fit: fits,
     write: None,
 };

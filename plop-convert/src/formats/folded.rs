@@ -11,8 +11,9 @@ use plop_core::{Notes, Profile, Result, ValueType};
 
 use super::collapsed::{self, fit::fit, reader, writer};
 use super::{austin, folded_columns, plop, plop_flame, pprof_legacy};
-use crate::format::{Confidence, Content, Format, ReadOptions};
+use crate::format::{Confidence, Content, Format, Read, ReadOptions};
 use crate::head::Head;
+use crate::source::Source;
 
 pub(super) const FORMAT: Format = Format {
     name: "folded",
@@ -22,7 +23,7 @@ pub(super) const FORMAT: Format = Format {
     content: Content::Text,
     keeps: collapsed::KEEPS,
     detect,
-    read: Some(read),
+    read: Read::Parts(read),
     fit,
     write: Some(write),
 };
@@ -49,17 +50,18 @@ fn detect(head: &Head) -> Confidence {
     }
 }
 
-fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
+fn read(text: &dyn Source, options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
     let layout = reader::Layout {
         values: vec![ValueType::samples()],
         first_line: 1,
     };
-    if text.trim_ascii().is_empty() {
+    let profile = reader::read(text, &layout, options, notes)?;
+    if profile.samples.is_empty() && notes.count("bad-line") == 0 {
         notes.add("no-samples", None, || {
             "the input is empty: a profile without samples".into()
         });
     }
-    Ok(vec![reader::read(text, &layout, options, notes)?])
+    Ok(vec![profile])
 }
 
 fn write(profiles: &[&Profile], out: &mut dyn Write) -> io::Result<()> {

@@ -7,7 +7,7 @@ use plop_core::{Error, Features, Notes, Profile, Result, ValueType, quoted};
 
 use super::collapsed::{self, reader, writer};
 use super::pprof_legacy;
-use crate::format::{Confidence, Content, Format, ReadOptions};
+use crate::format::{Confidence, Content, Format, Read, ReadOptions};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -18,7 +18,7 @@ pub(super) const FORMAT: Format = Format {
     content: Content::Text,
     keeps: collapsed::KEEPS.and(Features::VALUES).and(Features::UNITS),
     detect,
-    read: Some(read),
+    read: Read::Whole(read),
     fit,
     write: Some(write),
 };
@@ -72,7 +72,7 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
             "a header and no stacks: a profile without samples".into()
         });
     }
-    Ok(vec![reader::read(rest, &layout, options, notes)?])
+    Ok(vec![reader::read(&rest, &layout, options, notes)?])
 }
 
 /// Value types whose names cannot stand in a header get `_` for what is in the way; the default

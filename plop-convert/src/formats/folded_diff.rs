@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use plop_core::{Error, Features, Notes, Profile, Result, ValueType};
 
 use super::collapsed::{self, reader, writer};
-use crate::format::{Confidence, Content, Format, ReadOptions};
+use crate::format::{Confidence, Content, Format, Read, ReadOptions};
 use crate::head::Head;
+use crate::source::Source;
 
 pub(super) const FORMAT: Format = Format {
     name: "folded-diff",
@@ -17,7 +18,7 @@ pub(super) const FORMAT: Format = Format {
     content: Content::Text,
     keeps: collapsed::KEEPS.and(Features::VALUES).and(Features::UNITS),
     detect,
-    read: Some(read),
+    read: Read::Parts(read),
     fit,
     write: Some(write),
 };
@@ -43,7 +44,7 @@ fn detect(head: &Head) -> Confidence {
     }
 }
 
-fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
+fn read(text: &dyn Source, options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Profile>> {
     let layout = reader::Layout {
         values: values(),
         first_line: 1,

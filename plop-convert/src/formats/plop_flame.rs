@@ -4,7 +4,7 @@
 use plop_core::{Error, Features, Notes, Profile, Result, ValueType, quoted};
 
 use super::collapsed::{self, reader};
-use crate::format::{Confidence, Content, Format, ReadOptions, fits};
+use crate::format::{Confidence, Content, Format, Read, ReadOptions, fits};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -15,7 +15,7 @@ pub(super) const FORMAT: Format = Format {
     content: Content::Text,
     keeps: collapsed::KEEPS.and(Features::NONE),
     detect,
-    read: Some(read),
+    read: Read::Whole(read),
     fit: fits,
     write: None,
 };
@@ -48,5 +48,5 @@ fn read(text: &[u8], options: &ReadOptions, notes: &mut Notes) -> Result<Vec<Pro
         values: vec![ValueType::samples()],
         first_line: 2,
     };
-    Ok(vec![reader::read(rest, &layout, options, notes)?])
+    Ok(vec![reader::read(&rest, &layout, options, notes)?])
 }

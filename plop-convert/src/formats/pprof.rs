@@ -14,7 +14,7 @@ mod write;
 
 use plop_core::{Features, Mapping, StrId};
 
-use crate::format::{Confidence, Content, Format};
+use crate::format::{Confidence, Content, Format, Read};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -47,7 +47,7 @@ pub(super) const FORMAT: Format = Format {
         .and(Features::NAME)
         .and(Features::META),
     detect,
-    read: Some(read::read),
+    read: Read::Whole(read::read),
     fit: fit::fit,
     write: Some(write::write),
 };

@@ -36,7 +36,7 @@ mod threads;
 
 use plop_core::{Attribute, Error, Features, Notes, Profile, Result, quoted};
 
-use crate::format::{Confidence, Content, Format, ReadOptions, fits};
+use crate::format::{Confidence, Content, Format, Read, ReadOptions, fits};
 use crate::head::Head;
 use lines::Lines;
 use symbols::Symbols;
@@ -49,7 +49,7 @@ pub(super) const FORMAT: Format = Format {
     content: Content::Text,
     keeps: Features::NONE,
     detect,
-    read: Some(read),
+    read: Read::Whole(read),
     fit: fits,
     write: None,
 };

@@ -12,7 +12,7 @@ mod write;
 
 use plop_core::{Features, Profile, ThreadId};
 
-use crate::format::{Confidence, Content, Format};
+use crate::format::{Confidence, Content, Format, Read};
 use crate::head::Head;
 
 pub(super) const FORMAT: Format = Format {
@@ -43,7 +43,7 @@ pub(super) const FORMAT: Format = Format {
         .and(Features::NAME)
         .and(Features::META),
     detect,
-    read: Some(read::read),
+    read: Read::Whole(read::read),
     fit: fit::fit,
     write: Some(write::write),
 };

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use inferno::flamegraph;
 use plop_core::{Features, Frame, Notes, Profile, StackId};
 
-use crate::format::{Confidence, Content, Format};
+use crate::format::{Confidence, Content, Format, Read};
 
 mod lines;
 mod look;
@@ -34,7 +34,7 @@ pub(super) const FORMAT: Format = Format {
         .and(Features::FRACTIONS)
         .and(Features::NAME),
     detect: |_| Confidence::No,
-    read: None,
+    read: Read::Never,
     fit,
     write: Some(write),
 };
