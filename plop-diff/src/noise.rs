@@ -5,6 +5,8 @@
 //! Whether a function really changed is not known; so the likelihood allows that some did, and the variance
 //! of a set is learnt from all functions but its own.
 
+use rayon::prelude::*;
+
 use crate::sets::Kind;
 use crate::stats::upper_tail;
 use crate::tree::Side;
@@ -178,6 +180,7 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
         }
     }
     (0..weights.sets.len())
+        .into_par_iter()
         .map(|n| {
             let own = weights.dominant[n].and_then(|function| without[function as usize].as_ref());
             let believed = own.unwrap_or(&everyone);

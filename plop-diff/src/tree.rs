@@ -3,6 +3,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use plop_core::{FrameId, FrameKind, Profile, Sample, StackId, Stacks, ValueType};
+use rayon::prelude::*;
 
 use crate::groups::{By, Groups};
 use crate::matching::match_names;
@@ -161,7 +162,7 @@ pub(crate) fn align(runs: &[Run], by: &By) -> Tree {
     let mut grown = Grown::default();
     let mut columns = Vec::new();
     let mut cells: Vec<Vec<Cell>> = Vec::new();
-    let mut names: Vec<Vec<Option<Canonical>>> = runs.iter().map(names_of).collect();
+    let mut names: Vec<Vec<Option<Canonical>>> = runs.par_iter().map(names_of).collect();
     match_names(&mut names);
     for (run, names) in runs.iter().zip(names) {
         let profile = run.profile;

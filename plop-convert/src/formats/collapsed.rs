@@ -3,6 +3,7 @@
 
 pub(super) mod fit;
 pub(super) mod frame_text;
+mod lines;
 pub(super) mod reader;
 pub(super) mod writer;
 

@@ -6,7 +6,6 @@
 
 use std::hash::BuildHasher;
 use std::io;
-use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -17,6 +16,7 @@ use plop_core::{
 use rayon::prelude::*;
 
 use super::frame_text;
+use super::lines::Lines;
 use crate::format::ReadOptions;
 use crate::formats::weight::{self, NoWeight, Places, Weight};
 use crate::source::{Source, unreadable};
@@ -89,99 +89,6 @@ enum Broken {
     /// What is wrong with which of its lines, from 1.
     Line(Error, u64),
     Source(io::Error),
-}
-
-/// The lines of a source that begin within a range.
-struct Lines<'s> {
-    source: &'s dyn Source,
-    range: Range<u64>,
-    block: Vec<u8>,
-    /// What is in the block and was not handed out yet.
-    rest: Range<usize>,
-    /// Where what is behind the block begins.
-    behind: u64,
-    /// Whether the line that is being read began before the range.
-    skips: bool,
-}
-
-impl<'s> Lines<'s> {
-    fn new(source: &'s dyn Source, range: Range<u64>, block: usize) -> Self {
-        Lines {
-            source,
-            // A line begins at the start of the range if there is a line end right before.
-            behind: range.start.saturating_sub(1),
-            skips: range.start > 0,
-            range,
-            block: vec![0; block],
-            rest: 0..0,
-        }
-    }
-
-    /// The next line, without its end; it is in the block from here on.
-    #[inline]
-    fn next(&mut self, options: &ReadOptions) -> io::Result<Option<Range<usize>>> {
-        let mut searched = 0;
-        loop {
-            let rest = &self.block[self.rest.clone()];
-            match memchr(b'\n', &rest[searched..]) {
-                Some(n) => {
-                    let start = self.rest.start;
-                    let end = start + searched + n;
-                    let place = self.behind - (self.rest.end - start) as u64;
-                    self.rest.start = end + 1;
-                    if std::mem::take(&mut self.skips) {
-                        searched = 0;
-                        continue;
-                    }
-                    return Ok((place < self.range.end).then_some(start..end));
-                }
-                None => {
-                    searched = rest.len();
-                    if !self.fill(options)? {
-                        return Ok(self.last());
-                    }
-                    if self.skips {
-                        searched = 0;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reads what follows the rest of the block; whether there was something.
-    fn fill(&mut self, options: &ReadOptions) -> io::Result<bool> {
-        if self.skips {
-            self.rest.start = self.rest.end;
-        }
-        let place = self.behind - self.rest.len() as u64;
-        if place >= self.range.end || self.behind == self.source.len() {
-            return Ok(false);
-        }
-        self.block.copy_within(self.rest.clone(), 0);
-        self.rest = 0..self.rest.len();
-        if self.rest.end == self.block.len() {
-            self.block.resize(self.block.len() * 2, 0);
-        }
-        // Only the last line of a piece goes past its range.
-        let until = match self.behind < self.range.end {
-            true => self.range.end,
-            false => self.source.len(),
-        };
-        let room = &mut self.block[self.rest.end..];
-        let wanted = usize::try_from(until - self.behind).map_or(room.len(), |n| n.min(room.len()));
-        self.source.read_at(self.behind, &mut room[..wanted])?;
-        self.rest.end += wanted;
-        self.behind += wanted as u64;
-        options.advance(wanted);
-        Ok(true)
-    }
-
-    /// The last line, if it has no end.
-    fn last(&mut self) -> Option<Range<usize>> {
-        let place = self.behind - self.rest.len() as u64;
-        let is_ours = !self.skips && !self.rest.is_empty() && place < self.range.end;
-        is_ours.then(|| std::mem::replace(&mut self.rest, 0..0))
-    }
 }
 
 /// Makes one profile of the pieces, in order.
@@ -265,7 +172,7 @@ impl<'l> Reader<'l> {
     ) -> std::result::Result<(), Broken> {
         while let Some(line) = lines.next(options).map_err(Broken::Source)? {
             self.lines += 1;
-            self.line(&lines.block[line])
+            self.line(&lines.block()[line])
                 .map_err(|error| Broken::Line(error, self.lines))?;
         }
         Ok(())
