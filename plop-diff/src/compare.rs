@@ -13,7 +13,7 @@ use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
 use crate::sets::{Kind, Set, sets};
 use crate::strata::Strata;
-use crate::total::{self, TOTAL_SHARE, Whole};
+use crate::total::{self, Whole};
 use crate::tree::{Run, Side, Tree, align, is_count};
 use crate::weigh::{Change, Weights};
 
@@ -134,15 +134,14 @@ pub fn compare_deploys(
     let mut said = warnings(before, after, samples);
     said.extend([empty_before, empty_after].into_iter().flatten());
     said.extend(likeness(&tree, &selfs));
-    let (mode, whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
+    let (mode, mut whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
     let tested = whole.as_ref().and_then(|whole| whole.total.tested);
+    let logs = whole.as_ref().filter(|_| tested.is_some());
+    let logs = logs.map(|whole| whole.logs.clone());
     let rules = Rules {
-        alpha: match tested {
-            // What is spent on the whole is free again once the whole is known to have grown (Holm).
-            Some(test) if test.p >= test.limit => (1.0 - TOTAL_SHARE) * options.alpha,
-            _ => options.alpha,
-        },
-        logs: (whole.as_ref().filter(|_| tested.is_some())).map(|whole| &whole.logs),
+        alpha: options.alpha,
+        total: tested,
+        logs: logs.as_ref(),
         permutations: options.permutations,
         seed,
         prior: options.prior,
@@ -152,6 +151,9 @@ pub fn compare_deploys(
         },
     };
     let scan = scan(&weights, &rules);
+    if let (Some(whole), Some(limit)) = (&mut whole, scan.total_limit) {
+        whole.test_at(limit);
+    }
     if method == Method::Counts {
         said.push(assumption(options));
     }
@@ -194,7 +196,7 @@ pub fn compare_deploys(
         alpha: options.alpha,
         min_effect: options.min_effect,
         hypotheses: weighed.len(),
-        threshold: scan.threshold,
+        threshold: scan.limits.own,
         seed,
         kinds: strata.count,
         total: shown.map(|whole| Total {
@@ -208,7 +210,7 @@ pub fn compare_deploys(
         warnings: said,
         node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
         node_intervals: of_nodes(&tree, &weighed, &scan, [0.0; 2], &|change| {
-            let margin = scan.threshold * change.error;
+            let margin = scan.limits.at(Kind::Subtree) * change.error;
             [change.delta - margin, change.delta + margin]
         }),
         selfs,
@@ -464,7 +466,8 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
     let counts = [sum(&weights.before), sum(&weights.after)];
     let share = [counts[0] / samples[0], counts[1] / samples[1]];
     let change = cause.change;
-    let margin = scan.threshold * change.error;
+    let limit = scan.limits.at(set.kind);
+    let margin = limit * change.error;
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
     Finding {
         kind: set.kind,
@@ -485,6 +488,7 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
         points: points(change.delta),
         interval: [points(change.delta - margin), points(change.delta + margin)],
         z: change.z,
+        limit,
         factor: cause.odds,
         design_effect: scan.effects[cause.set],
     }
@@ -536,9 +540,9 @@ fn summary(
 }
 
 fn noise_of(weights: &Weights, scan: &Scan, options: &Options) -> Noise {
-    let mut own: Vec<f64> = (weights.sets.iter().zip(&scan.between.functions))
-        .filter(|(set, _)| set.kind == Kind::Own)
-        .map(|(_, sigma)| *sigma)
+    let mut own: Vec<f64> = (weights.sets.iter().enumerate())
+        .filter(|(_, set)| set.kind == Kind::Own)
+        .map(|(n, _)| scan.between_runs(n))
         .collect();
     own.sort_by(f64::total_cmp);
     Noise {

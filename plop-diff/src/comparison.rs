@@ -206,6 +206,8 @@ pub struct Finding {
     pub interval: [f64; 2],
     /// By how many standard deviations.
     pub z: f64,
+    /// How many they had to be: a function itself needs fewer than other places, of which there are more.
+    pub limit: f64,
     /// By what factor it changed itself.
     pub factor: f64,
     /// How much more its samples vary than independent ones.
@@ -300,7 +302,7 @@ pub struct Comparison {
     pub min_effect: f64,
     /// How many sets of stacks were weighed.
     pub hypotheses: usize,
-    /// How many standard deviations a change had to be.
+    /// How many standard deviations a change of a function itself had to be.
     pub threshold: f64,
     /// What permutations were drawn from.
     pub seed: u64,
@@ -355,8 +357,8 @@ impl Comparison {
 
     /// About how likely it is that any set changes as strongly by chance: the error rate at the limit, and
     /// beyond it as much less as the normal distribution has it. Permutations tell nothing under a thousandth.
-    pub fn adjusted_p(&self, z: f64) -> f64 {
-        let beyond = upper_tail(z.abs()) / upper_tail(self.threshold);
+    pub fn adjusted_p(&self, finding: &Finding) -> f64 {
+        let beyond = upper_tail(finding.z.abs()) / upper_tail(finding.limit);
         (self.alpha * beyond).clamp(0.001, 1.0)
     }
 

@@ -37,6 +37,7 @@ mod comparison;
 mod difference;
 mod environment;
 mod groups;
+mod limits;
 mod matching;
 pub mod names;
 mod noise;

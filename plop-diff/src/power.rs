@@ -108,8 +108,7 @@ impl Typical {
         let v = 1.0 / sides[0] + 1.0 / sides[1];
         let sampled = |n: usize| scan.effects[n] * weights.long_run * v;
         let runs = gate.runs.map(|runs| runs as f64);
-        let of_runs =
-            |n: usize| (1.0 / runs[0] + 1.0 / runs[1]) * scan.between.functions[n].powi(2);
+        let of_runs = |n: usize| (1.0 / runs[0] + 1.0 / runs[1]) * scan.between_runs(n).powi(2);
         // Where variances are estimated from few runs, more is asked for than the two.
         let asked = |n: usize| {
             let of_runs = of_runs(n) * pooled.within[n] * weights.herfindahl[n];
@@ -120,17 +119,18 @@ impl Typical {
         let kinds_effect = (gate.rules.assumed_effect).unwrap_or(weights.kinds_effect);
         let of_mix = (1.0 / runs[0] + 1.0 / runs[1]) * scan.between.mix;
         let by_sampling = kinds_effect * v / (kinds_effect * v + of_mix).max(f64::MIN_POSITIVE);
-        let alpha_of_one = gate.rules.alpha / weights.sets.len().max(1) as f64;
+        // Half of alpha is for functions themselves.
+        let alpha_of_one = 0.5 * gate.rules.alpha_of_sets() / own.len().max(1) as f64;
         Typical {
             sampled: asked * median(&sampled, v),
             of_runs: asked * median(&of_runs, 0.0),
             within: median(&|n| pooled.within[n] / pooled.variance(n), 1.0).min(1.0),
             mix_sampled: scan.spread.mix * by_sampling,
             mix_of_runs: scan.spread.mix * (1.0 - by_sampling),
-            threshold: scan.threshold,
+            threshold: scan.limits.own,
             threshold_of_runs: match gate.method {
                 Method::Slices => upper_quantile(alpha_of_one),
-                Method::Runs | Method::Counts => scan.threshold,
+                Method::Runs | Method::Counts => scan.limits.own,
             },
             alpha_of_one,
             method: gate.method,

@@ -7,10 +7,12 @@
 
 use rayon::prelude::*;
 
+use crate::limits::{Largest, Limits, rank};
 use crate::random::Random;
 use crate::runs::{Learnt, Runs};
 use crate::scan::Rules;
 use crate::sets::Kind;
+use crate::stats::t_upper_tail;
 use crate::tree::Side;
 use crate::weigh::{Spread, Sums, Weights};
 
@@ -49,6 +51,18 @@ pub(crate) struct Replicates<'w> {
 pub(crate) struct Dealt {
     pub(crate) sums: Sums,
     pub(crate) spread: Spread,
+}
+
+/// What a deal shows by chance: the largest growths of sets, and the probability of that of the whole.
+struct Reached {
+    sets: Largest,
+    total: f64,
+}
+
+/// Which parts of alpha sets and the whole have.
+struct Parts {
+    sets: f64,
+    total: f64,
 }
 
 impl<'w> Replicates<'w> {
@@ -231,29 +245,78 @@ impl<'w> Replicates<'w> {
         [of_samples, of_functions]
     }
 
-    /// The largest growth that deals reach in all but a share of alpha.
-    pub(crate) fn threshold(&self, rules: &Rules) -> f64 {
-        let largest: Vec<f64> = (0..rules.permutations.max(1))
+    /// What the growths of sets and of the whole must reach, so that one of them does by chance with probability
+    /// alpha: of the smaller of both probabilities, each as a multiple of its part of alpha, the quantile over
+    /// deals. What one part does not need the other has, and all once one has been reached (Westfall and Young
+    /// 1993, with Holm's step).
+    pub(crate) fn limits(&self, rules: &Rules) -> (Limits, Option<f64>) {
+        let count = rules.permutations.max(1);
+        let runs: Vec<usize> = (0..self.before + self.after).collect();
+        let deals: Vec<Reached> = (0..count)
             .into_par_iter()
             .map(|n| {
-                let mut random = Random::of(rules.seed, n);
-                let mut runs: Vec<usize> = (0..self.before + self.after).collect();
-                random.shuffle(&mut runs);
-                self.largest_growth(&runs[self.before..])
+                let mut runs = runs.clone();
+                Random::of(rules.seed, n).shuffle(&mut runs);
+                self.reached(&runs[self.before..])
             })
             .collect();
-        rules.quantile(largest)
+        let of_sets: Vec<Largest> = deals.iter().map(|deal| deal.sets).collect();
+        let all = Limits::of(&of_sets, rules.alpha);
+        let Some(test) = rules.total else {
+            return (all, None);
+        };
+        let mut largest: Vec<f64> = of_sets.iter().map(|sets| sets.with(all.extra)).collect();
+        largest.sort_by(|a, b| b.total_cmp(a));
+        let parts = Parts {
+            sets: 1.0 - test.limit / rules.alpha,
+            total: test.limit / rules.alpha,
+        };
+        let mut smaller: Vec<f64> = (deals.iter())
+            .map(|deal| {
+                let set = deal.sets.with(all.extra);
+                let as_large = largest.partition_point(|other| *other >= set);
+                let of_sets = as_large as f64 / (count + 1) as f64;
+                (of_sets / parts.sets).min(deal.total / parts.total)
+            })
+            .collect();
+        smaller.sort_by(f64::total_cmp);
+        let limit = smaller[rank(rules.alpha, count) - 1]
+            .min(rules.alpha / parts.sets)
+            .min(rules.alpha / parts.total);
+        let mut sets = Limits {
+            own: largest[rank(parts.sets * limit, count) - 1],
+            ..all
+        };
+        let mut total = parts.total * limit;
+        let reached = self.reached(&runs[self.before..]);
+        let is_total = test.p < total;
+        if reached.sets.with(all.extra) >= sets.own {
+            total = rules.alpha;
+        }
+        if is_total {
+            sets = all;
+        }
+        (sets, Some(total))
     }
 
-    fn largest_growth(&self, after: &[usize]) -> f64 {
+    fn reached(&self, after: &[usize]) -> Reached {
+        let dealt = self.dealt(after);
+        let df = (self.before + self.after) as f64 - 2.0;
+        Reached {
+            sets: self.largest_growth(&dealt),
+            total: t_upper_tail(dealt.sums.total / dealt.spread.total.sqrt(), df),
+        }
+    }
+
+    fn largest_growth(&self, Dealt { sums, spread }: &Dealt) -> Largest {
         let weights = self.weights;
-        let Dealt { sums, spread } = self.dealt(after);
-        let mut largest = 0.0f64;
+        let mut largest = Largest::default();
         for n in 0..weights.sets.len() {
+            let kind = weights.sets[n].kind;
             // Most are nowhere near, which shows without logarithms.
-            let (x, weight) = weights.combined(&weights.pooled, &sums, &spread, n);
-            if x * weight.sqrt() > 0.8 * largest {
-                largest = largest.max(weights.change(&weights.pooled, &sums, &spread, n).z);
+            let (x, weight) = weights.combined(&weights.pooled, sums, spread, n);
+            if x * weight.sqrt() > 0.8 * *largest.of(kind) {
+                largest.add(kind, weights.change(&weights.pooled, sums, spread, n).z);
             }
         }
         largest

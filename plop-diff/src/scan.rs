@@ -6,6 +6,8 @@
 
 use rayon::prelude::*;
 
+use crate::comparison::TotalTest;
+use crate::limits::{Largest, Limits};
 use crate::noise::{self, Prior};
 use crate::random::Random;
 use crate::replicates::{Dealt, Replicates};
@@ -29,7 +31,9 @@ pub(crate) struct Cause {
 /// What a scan found.
 pub(crate) struct Scan {
     /// How many standard deviations a change must be.
-    pub(crate) threshold: f64,
+    pub(crate) limits: Limits,
+    /// What the probability of the whole's growth must be under, where that depends on the sets'.
+    pub(crate) total_limit: Option<f64>,
     /// Every set's change, before anything was explained.
     pub(crate) changes: Vec<Change>,
     /// In the order in which they were found, growth and shrinking alike.
@@ -43,6 +47,17 @@ pub(crate) struct Scan {
     pub(crate) between: Between,
 }
 
+impl Scan {
+    /// How much a set's cost differs between runs of one build. What was learnt without a cause is nearer to that
+    /// than what was learnt with it: what is known to have changed is no noise.
+    pub(crate) fn between_runs(&self, set: usize) -> f64 {
+        let functions = &self.between.functions;
+        (self.causes.iter()).fold(functions[set], |least, cause| {
+            least.min(functions[cause.set])
+        })
+    }
+}
+
 /// What explains the changes.
 struct Explained {
     causes: Vec<Cause>,
@@ -53,6 +68,8 @@ struct Explained {
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'w> {
     pub(crate) alpha: f64,
+    /// The test of the whole, where there is one: it has a part of alpha.
+    pub(crate) total: Option<TotalTest>,
     pub(crate) permutations: usize,
     pub(crate) seed: u64,
     pub(crate) prior: Prior,
@@ -84,14 +101,15 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         total: 0.0,
     };
     // The bound of Bonferroni, where nothing is dealt out.
-    let bound = || crate::stats::upper_quantile(rules.alpha / weights.sets.len().max(1) as f64);
+    let bound = || Limits::bound(weights.sets, rules.alpha_of_sets());
+    let mut total_limit = None;
     let runs = Runs::of(weights);
-    let (effects, spread, between, threshold);
+    let (effects, spread, between, limits);
     if let Some(effect) = rules.assumed_effect {
         effects = vec![effect; weights.sets.len()];
         between = noise::between(weights, &effects, &sums.within, &rules.prior);
         spread = weights.spread(&effects, effect, &between);
-        threshold = bound();
+        limits = bound();
     } else if runs.df() >= 1.0 {
         effects = runs.design_effects(weights);
         let learnt = runs.learn(weights, &effects, &rules.prior);
@@ -99,18 +117,18 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         match Replicates::of(weights, &runs, &learnt, rules.logs, rules.alpha) {
             Some(replicates) => {
                 Dealt { sums, spread } = replicates.as_recorded();
-                threshold = replicates.threshold(rules);
+                (limits, total_limit) = replicates.limits(rules);
             }
             None => {
-                spread = runs.spread(weights, &learnt, rules.alpha);
-                threshold = bound();
+                spread = runs.spread(weights, &learnt, rules.alpha_of_sets());
+                limits = bound();
             }
         }
     } else {
         effects = weights.design_effects(&sums.within, 1.0 / before + 1.0 / after);
         between = noise::between(weights, &effects, &sums.within, &rules.prior);
         spread = weights.spread(&effects, weights.kinds_effect, &between);
-        threshold = of_slices(weights, rules);
+        limits = of_slices(weights, rules);
     }
     let changes = weights.changes(&weights.pooled, &sums, &spread);
     let sides = [&weights.before[..], &weights.after];
@@ -121,11 +139,12 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         &spread,
         &changes,
         |z| z.max(0.0),
-        0.0,
+        Limits { own: 0.0, ..limits },
     );
-    let Explained { causes, alike } = explain(weights, &spread, sums.total, threshold);
+    let Explained { causes, alike } = explain(weights, &spread, sums.total, limits);
     Scan {
-        threshold,
+        limits,
+        total_limit,
         causes,
         alike,
         likely: likely.map(|set| cause(weights, set, &changes, &weights.before, &weights.after)),
@@ -137,8 +156,8 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
 }
 
 /// The largest growth that deals of slices reach in all but a share of alpha.
-fn of_slices(weights: &Weights, rules: &Rules) -> f64 {
-    let largest: Vec<f64> = (0..rules.permutations.max(1))
+fn of_slices(weights: &Weights, rules: &Rules) -> Limits {
+    let largest: Vec<Largest> = (0..rules.permutations.max(1))
         .into_par_iter()
         .map(|n| {
             let mut random = Random::of(rules.seed, n);
@@ -147,22 +166,22 @@ fn of_slices(weights: &Weights, rules: &Rules) -> f64 {
             largest_growth(weights, &slices[weights.slices_before..])
         })
         .collect();
-    rules.quantile(largest)
+    Limits::of(&largest, rules.alpha)
 }
 
 impl Rules<'_> {
-    /// What all but a share of alpha of what chance did are below: exactly, the k-th largest of B with
-    /// k = ⌊alpha·(B + 1)⌋.
-    pub(crate) fn quantile(&self, mut largest: Vec<f64>) -> f64 {
-        largest.sort_by(|a, b| b.total_cmp(a));
-        let count = largest.len();
-        let k = (self.alpha * (count + 1) as f64 + 1e-9).floor().max(1.0) as usize;
-        largest[k.min(count) - 1]
+    /// The part of alpha that is for sets of stacks: what is spent on the whole is free again once the whole is
+    /// known to have grown (Holm).
+    pub(crate) fn alpha_of_sets(&self) -> f64 {
+        match self.total {
+            Some(test) if test.p >= test.limit => self.alpha - test.limit,
+            _ => self.alpha,
+        }
     }
 }
 
 /// The largest growth of any set when these slices are the side after.
-fn largest_growth(weights: &Weights, slices: &[usize]) -> f64 {
+fn largest_growth(weights: &Weights, slices: &[usize]) -> Largest {
     let pooled = &weights.pooled;
     let total: f64 = weights.slice_samples.iter().sum();
     let after: f64 = slices
@@ -188,14 +207,15 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> f64 {
         mix,
         total: 0.0,
     };
-    let mut largest = 0.0f64;
+    let mut largest = Largest::default();
     for (n, effect) in effects.iter().enumerate() {
+        let kind = weights.sets[n].kind;
         // Most are nowhere near: their part alone tells, without logarithms.
         let rough = sums.within[n].max(0.0) * v / (effect * v * pooled.within[n]).sqrt()
             + sums.mix[n].max(0.0) * v
                 / (weights.kinds_effect * v * pooled.mix[n].max(1e-12)).sqrt();
-        if rough > 0.5 * largest {
-            largest = largest.max(weights.change(pooled, &sums, &spread, n).z);
+        if rough > 0.5 * *largest.of(kind) {
+            largest.add(kind, weights.change(pooled, &sums, &spread, n).z);
         }
     }
     largest
@@ -204,7 +224,7 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> f64 {
 /// Takes the largest change for a cause and divides it out of the side after, all causes together fitted anew
 /// each time, until nothing is over the threshold. `total` is by how much the logarithm of the exact cost
 /// differs.
-fn explain(weights: &Weights, spread: &Spread, total: f64, threshold: f64) -> Explained {
+fn explain(weights: &Weights, spread: &Spread, total: f64, limits: Limits) -> Explained {
     let (tree, sets) = (weights.tree, weights.sets);
     let mut alike = 0.0;
     let (mut before, mut after) = (weights.before.clone(), weights.after.clone());
@@ -225,18 +245,10 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, threshold: f64) -> Ex
             changes[cause.set].z = 0.0;
         }
         let sides = [&before[..], &after];
-        let set = strongest(
-            weights,
-            sides,
-            &pooled,
-            spread,
-            &changes,
-            f64::abs,
-            threshold,
-        );
+        let set = strongest(weights, sides, &pooled, spread, &changes, f64::abs, limits);
         let of_all = (sums.total / spread.total.sqrt()).abs();
-        let of_set = set.map_or(threshold, |set| changes[set].z.abs());
-        if of_all >= threshold.max(of_set) {
+        let of_set = |set: usize| changes[set].z.abs() - limits.extra_of(sets[set].kind);
+        if of_all >= set.map_or(limits.own, of_set) {
             // No set tells it better than that everything changed alike.
             alike += sums.total;
             continue;
@@ -259,7 +271,7 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, threshold: f64) -> Ex
     Explained { causes, alike }
 }
 
-/// The set that changed most, if that is by `least`. Of sets inside one another that changed nearly as much the
+/// The set that changed most, if that is enough. Of sets inside one another that changed nearly as much the
 /// smallest one is the better name, as long as nothing else of the larger one changed like it.
 fn strongest(
     weights: &Weights,
@@ -268,12 +280,13 @@ fn strongest(
     spread: &Spread,
     changes: &[Change],
     size: fn(f64) -> f64,
-    least: f64,
+    limits: Limits,
 ) -> Option<usize> {
     let (tree, sets) = (weights.tree, weights.sets);
     // A set and its complement are the same change; the smaller one is the better name.
+    let size = |n: usize| size(changes[n].z) - limits.extra_of(sets[n].kind);
     let strength = |n: usize| {
-        let size = size(changes[n].z);
+        let size = size(n);
         if pooled.share[n] <= 0.5 {
             size
         } else {
@@ -283,13 +296,13 @@ fn strongest(
     let best = (0..sets.len())
         .filter(|n| strength(*n) > 0.0)
         .max_by(|a, b| strength(*a).total_cmp(&strength(*b)).then(b.cmp(a)))?;
-    if size(changes[best].z) < least {
+    if size(best) < limits.own {
         return None;
     }
     let nearly = |part: f64| {
-        let least = least.max(part * strength(best));
+        let least = limits.own.max(part * strength(best));
         (0..sets.len())
-            .filter(move |n| *n != best && size(changes[*n].z) >= least)
+            .filter(move |n| *n != best && size(*n) >= least)
             .filter(|n| (changes[*n].z > 0.0) == (changes[best].z > 0.0))
     };
     let rest = |inner: usize, outer: usize| {

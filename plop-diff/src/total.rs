@@ -20,6 +20,29 @@ pub(crate) struct Whole {
     pub(crate) counter: Option<String>,
     /// The logarithms of the costs of the runs of each side.
     pub(crate) logs: [Vec<f64>; 2],
+    /// By how much their means differ, the standard error of that, and its degrees of freedom, where it is tested.
+    means: Option<Means>,
+}
+
+#[derive(Clone, Copy)]
+struct Means {
+    change: f64,
+    error: f64,
+    df: f64,
+}
+
+impl Whole {
+    /// Tests the whole at this part of the error rate.
+    pub(crate) fn test_at(&mut self, limit: f64) {
+        self.total.tested = self.means.map(|Means { change, error, df }| {
+            let margin = t_upper_quantile(limit, df) * error;
+            TotalTest {
+                interval: [(change - margin).exp(), (change + margin).exp()],
+                p: t_upper_tail(change / error, df),
+                limit,
+            }
+        });
+    }
 }
 
 /// The mode that is meant, and the whole by exact counters.
@@ -111,29 +134,27 @@ fn whole(
         .flat_map(|(values, mean)| values.iter().map(move |value| (value - mean).powi(2)))
         .sum();
     let df = (logs[0].len() + logs[1].len()) as f64 - 2.0;
-    let tested = alpha.filter(|_| df >= 1.0).map(|alpha| {
-        let counts = 1.0 / logs[0].len() as f64 + 1.0 / logs[1].len() as f64;
-        let error = (squares / df * counts).sqrt().max(1e-12);
-        let change = means[1] - means[0];
-        let limit = TOTAL_SHARE * alpha;
-        let margin = t_upper_quantile(0.5 * limit, df) * error;
-        TotalTest {
-            interval: [(change - margin).exp(), (change + margin).exp()],
-            p: t_upper_tail(change / error, df),
-            limit,
-        }
-    });
-    Some(Whole {
+    let counts = 1.0 / logs[0].len() as f64 + 1.0 / logs[1].len() as f64;
+    let mut whole = Whole {
         total: Total {
             unit: String::new(),
             before: all[0],
             after: all[1],
-            tested,
+            tested: None,
             alike: None,
         },
         counter: None,
         logs,
-    })
+        means: (df >= 1.0).then(|| Means {
+            change: means[1] - means[0],
+            error: (squares / df * counts).sqrt().max(1e-12),
+            df,
+        }),
+    };
+    if let Some(alpha) = alpha {
+        whole.test_at(TOTAL_SHARE * alpha);
+    }
+    Some(whole)
 }
 
 /// The whole as shares alone tell it, if most functions did not change: their shares shrank by what it grew
@@ -169,5 +190,6 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
         },
         counter: None,
         logs: [Vec::new(), Vec::new()],
+        means: None,
     })
 }

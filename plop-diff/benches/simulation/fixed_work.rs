@@ -35,7 +35,7 @@ struct Trial {
     failed: bool,
 }
 
-pub(crate) fn fixed_work(count: usize, folder: Option<&Path>) {
+pub(crate) fn fixed_work(count: usize, alpha: f64, folder: Option<&Path>) {
     println!("{HEAD}");
     let programs = programs();
     for points in POINTS {
@@ -45,6 +45,7 @@ pub(crate) fn fixed_work(count: usize, folder: Option<&Path>) {
                 run(
                     &programs[trial % programs.len()],
                     points / 100.0,
+                    alpha,
                     trial,
                     folder,
                 )
@@ -67,7 +68,7 @@ pub(crate) fn fixed_work(count: usize, folder: Option<&Path>) {
     }
 }
 
-fn run(program: &Program, points: f64, trial: usize, folder: Option<&Path>) -> Trial {
+fn run(program: &Program, points: f64, alpha: f64, trial: usize, folder: Option<&Path>) -> Trial {
     let guilty = program.function_of(SIZE);
     let change = Change::Slower(guilty, 1.0 + points / program.own_share(guilty));
     let mut random = Random::new(0xf1ed_0000 + (1e5 * points) as u64 * 10_000 + trial as u64);
@@ -93,7 +94,11 @@ fn run(program: &Program, points: f64, trial: usize, folder: Option<&Path>) -> T
         std::fs::write(folder.join("guilty"), name(guilty)).expect("the folder can be written");
     }
     let [before, after] = sides.each_ref().map(|side| side.iter().collect::<Vec<_>>());
-    let comparison = compare(&before, &after, &Options::default()).expect("runs compare");
+    let options = Options {
+        alpha,
+        ..Options::default()
+    };
+    let comparison = compare(&before, &after, &options).expect("runs compare");
     let grown: Vec<_> = (comparison.findings.iter())
         .filter(|finding| finding.grew())
         .collect();

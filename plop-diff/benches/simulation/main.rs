@@ -10,7 +10,7 @@
 //! cargo bench -p plop-diff --bench simulation -- power 48 iid-300k iid-300k:calibrated iid-300k:history
 //! cargo bench -p plop-diff --bench simulation -- injections 120 sticky-300k run-300k
 //! cargo bench -p plop-diff --bench simulation -- peers 1000 run-3k
-//! cargo bench -p plop-diff --bench simulation -- fixed-work 120
+//! cargo bench -p plop-diff --bench simulation -- fixed-work 120 0.01
 //! ```
 //!
 //! A cell is a noise, a number of samples a run, and what is compared: `:plain` one run with one, which is meant
@@ -35,7 +35,7 @@ use cell::Cell;
 
 const USAGE: &str = "\
 usage: simulation alarms|power|injections|peers COUNT CELL...
-       simulation fixed-work COUNT [FOLDER]";
+       simulation fixed-work COUNT ALPHA [FOLDER]";
 
 fn main() {
     let words: Vec<String> = (std::env::args().skip(1))
@@ -57,7 +57,13 @@ fn main() {
         "power" => each(power::HEAD, &power::power),
         "injections" => each(injections::HEAD, &injections::injections),
         "peers" => each(peers::HEAD, &peers::peers),
-        "fixed-work" => fixed_work::fixed_work(count, rest.first().map(Path::new)),
+        "fixed-work" => {
+            let [alpha, rest @ ..] = rest else {
+                return println!("{USAGE}");
+            };
+            let alpha = alpha.parse().expect(USAGE);
+            fixed_work::fixed_work(count, alpha, rest.first().map(Path::new));
+        }
         _ => println!("{USAGE}"),
     }
 }

@@ -130,7 +130,8 @@ fn finding(comparison: &Comparison, id: &str, finding: &Finding) -> Value {
         "rel": was_there.then(|| number(finding.factor - 1.0, 4)),
         "ci": finding.interval.map(|bound| number(bound, 6)),
         "z": number(finding.z, 3),
-        "p_adj": number(comparison.adjusted_p(finding.z), 6),
+        "critical_z": number(finding.limit, 4),
+        "p_adj": number(comparison.adjusted_p(finding), 6),
         "design_effect": number(finding.design_effect, 3),
         "explains": comparison.explains(finding).map(|share| number(share, 4)),
     })

@@ -203,7 +203,7 @@ fn print_finding(
         let itself = format!("itself {}", percent_change(finding.factor - 1.0));
         numbers.push(piece(PLAIN, fixed(itself)));
     }
-    let z = format!("z {:.1} (limit {:.1})", finding.z, comparison.threshold);
+    let z = format!("z {:.1} (limit {:.1})", finding.z, finding.limit);
     numbers.push(piece(QUIET, fixed(z)));
     style.put(out, piece(PLAIN, "     "), 7, &numbers)?;
 
