@@ -48,13 +48,13 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// How much a set's cost differs between runs of one build. What was learnt without a cause is nearer to that
-    /// than what was learnt with it: what is known to have changed is no noise.
+    /// How much a set's cost differs between runs of one build. Where there is a cause, what was learnt without it
+    /// is nearer to that than what was learnt with it: what is known to have changed is no noise.
     pub(crate) fn between_runs(&self, set: usize) -> f64 {
         let functions = &self.between.functions;
-        (self.causes.iter()).fold(functions[set], |least, cause| {
-            least.min(functions[cause.set])
-        })
+        let without_cause = self.causes.iter().map(|cause| functions[cause.set]);
+        let least = without_cause.min_by(f64::total_cmp);
+        least.unwrap_or(functions[set])
     }
 }
 

@@ -10,8 +10,9 @@ use crate::stats::{t_upper_quantile, t_upper_tail};
 use crate::tree::Side;
 use crate::weigh::Weights;
 
-/// Which part of the error rate is spent on the whole, where it is tested.
-pub(crate) const TOTAL_SHARE: f64 = 0.5;
+/// Which part of the error rate is spent on the whole, where it is tested: most, since a growth that no function
+/// shows is there to be found as well.
+pub(crate) const TOTAL_SHARE: f64 = 0.7;
 
 /// The whole.
 pub(crate) struct Whole {
