@@ -59,6 +59,9 @@ impl Calibration {
 
 /// So many pairs are compared at most.
 const MOST_PAIRS: usize = 200;
+/// Runs that were recorded to be learnt from are believed more than what is usual: the standard deviation of the
+/// logarithm of what functions differ by.
+const OPEN: f64 = 2.0;
 /// What no number of runs tells better.
 const LEAST_ERROR: f64 = 0.05;
 
@@ -77,7 +80,11 @@ pub fn calibrate(runs: &[&Profile], options: &Options) -> Result<Calibration> {
     let weights = Weights::of(&prepared.tree, &prepared.sets, &prepared.strata);
     let by_run = Runs::of(&weights);
     let effects = by_run.design_effects(&weights);
-    let learnt = by_run.learn(&weights, &effects, &options.prior);
+    let open = Prior {
+        functions_sd: OPEN,
+        ..options.prior
+    };
+    let learnt = by_run.learn(&weights, &effects, &open);
     let (functions, mix) = (learnt.sigma, learnt.phi);
     let own = prepared
         .sets
