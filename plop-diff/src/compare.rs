@@ -12,6 +12,7 @@ use crate::power::{self, Gate};
 use crate::reason::reason;
 use crate::scan::{Cause, Rules, Scan, scan};
 use crate::sets::{Kind, Set, sets};
+use crate::shift::shift;
 use crate::strata::Strata;
 use crate::total::{self, Whole};
 use crate::tree::{Run, Side, Tree, align, is_count};
@@ -33,6 +34,8 @@ pub struct Options {
     /// What growth of a function of a twentieth of the whole has to be seen four times in five, in shares of the
     /// whole, if nothing found is to be a verdict.
     pub require_power: Option<f64>,
+    /// Whether a growth fails although its cost only moved there from another function.
+    pub fail_on_shift: bool,
     /// Whether a changed environment is no reason to have no verdict.
     pub allow_environment: bool,
     /// How much more samples vary than independent ones, where there are no slices to tell.
@@ -54,6 +57,7 @@ impl Default for Options {
             value: None,
             permutations: 999,
             require_power: None,
+            fail_on_shift: false,
             allow_environment: false,
             design_effect: None,
             prior: Prior::default(),
@@ -157,9 +161,16 @@ pub fn compare_deploys(
     if method == Method::Counts {
         said.push(assumption(options));
     }
-    let findings: Vec<Finding> = (scan.causes.iter())
+    let mut findings: Vec<Finding> = (scan.causes.iter())
         .map(|cause| finding(&weights, &scan, cause, samples))
         .collect();
+    let shift = shift(&weights, &scan, [deploys_before.len(), deploys_after.len()]);
+    for n in shift
+        .iter()
+        .flat_map(|shift| shift.grew.iter().chain(&shift.shrank))
+    {
+        findings[*n].moved = true;
+    }
     let noise = noise_of(&weights, &scan, options);
     let is_unbalanced = || {
         let most = findings.iter().map(|finding| finding.points.abs());
@@ -199,6 +210,8 @@ pub fn compare_deploys(
         threshold: scan.limits.own,
         seed,
         kinds: strata.count,
+        shift,
+        shifts_fail: options.fail_on_shift,
         total: shown.map(|whole| Total {
             alike: (scan.alike != 0.0).then(|| scan.alike.exp() - 1.0),
             ..whole.total.clone()
@@ -491,6 +504,7 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
         limit,
         factor: cause.odds,
         design_effect: scan.effects[cause.set],
+        moved: false,
     }
 }
 

@@ -212,6 +212,21 @@ pub struct Finding {
     pub factor: f64,
     /// How much more its samples vary than independent ones.
     pub design_effect: f64,
+    /// Whether it is a part of cost that only moved: see [`Comparison::shift`].
+    pub moved: bool,
+}
+
+/// Cost that moved from some functions to others, which together cost what they did.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shift {
+    /// Which of the findings grew.
+    pub grew: Vec<usize>,
+    /// Which of them shrank.
+    pub shrank: Vec<usize>,
+    /// By how much both together changed, in shares of the whole cost before.
+    pub points: f64,
+    /// Between which bounds that lies.
+    pub interval: [f64; 2],
 }
 
 impl Finding {
@@ -308,6 +323,10 @@ pub struct Comparison {
     pub seed: u64,
     /// How many kinds of requests were told apart.
     pub kinds: usize,
+    /// Cost that only moved.
+    pub shift: Option<Shift>,
+    /// Whether it fails all the same.
+    pub shifts_fail: bool,
     /// The whole.
     pub total: Option<Total>,
     /// The causes, the strongest first.
@@ -342,7 +361,7 @@ impl Comparison {
 
     /// Whether a finding fails the gate.
     pub fn fails(&self, finding: &Finding) -> bool {
-        finding.grew() && finding.points >= self.min_effect
+        finding.grew() && finding.points >= self.min_effect && (self.shifts_fail || !finding.moved)
     }
 
     /// What could have been seen of a function of a twentieth of the whole, for which people usually ask.

@@ -48,6 +48,7 @@ mod replicates;
 mod runs;
 mod scan;
 mod sets;
+mod shift;
 pub mod stats;
 mod strata;
 mod total;
@@ -57,8 +58,8 @@ mod weigh;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
-    Comparison, Environment, Finding, Method, Mode, Noise, Plan, Power, Reason, Summary, Total,
-    TotalTest, Verdict, Warning,
+    Comparison, Environment, Finding, Method, Mode, Noise, Plan, Power, Reason, Shift, Summary,
+    Total, TotalTest, Verdict, Warning,
 };
 pub use environment::Surroundings;
 pub use groups::By;

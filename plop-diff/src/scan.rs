@@ -28,6 +28,13 @@ pub(crate) struct Cause {
     gone: bool,
 }
 
+impl Cause {
+    /// Whether nothing is left of it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+}
+
 /// What a scan found.
 pub(crate) struct Scan {
     /// How many standard deviations a change must be.

@@ -83,6 +83,9 @@ pub(crate) struct Args {
     /// be seen, that nothing grew is no verdict (exit code 3)
     #[arg(long, value_name = "SHARE", value_parser = share)]
     require_power: Option<f64>,
+    /// Fail also where cost only moved from one function to another, and both together cost what they did
+    #[arg(long)]
+    fail_on_shift: bool,
     /// Give a verdict though the interpreter, the machine, the clock, the period or the threads changed, ticks were
     /// lost, or the sides have hardly a function in common
     #[arg(long)]
@@ -247,6 +250,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         require_power: args.require_power,
         mode: args.mode.into(),
         value: args.value,
+        fail_on_shift: args.fail_on_shift,
         allow_environment: args.allow_env_change,
         design_effect: args.design_effect,
         prior,

@@ -9,6 +9,7 @@
 //! cargo bench -p plop-diff --bench simulation -- alarms 2000 iid-3k sticky-3k run-3k iid-300k sticky-300k run-300k
 //! cargo bench -p plop-diff --bench simulation -- power 48 iid-300k iid-300k:calibrated iid-300k:history
 //! cargo bench -p plop-diff --bench simulation -- injections 120 sticky-300k run-300k
+//! cargo bench -p plop-diff --bench simulation -- shifts 120 sticky-300k run-300k
 //! cargo bench -p plop-diff --bench simulation -- peers 1000 run-3k
 //! cargo bench -p plop-diff --bench simulation -- fixed-work 120 0.01
 //! ```
@@ -27,6 +28,7 @@ mod power;
 mod probit;
 mod program;
 mod random;
+mod shifts;
 mod truth;
 
 use std::path::Path;
@@ -34,7 +36,7 @@ use std::path::Path;
 use cell::Cell;
 
 const USAGE: &str = "\
-usage: simulation alarms|power|injections|peers COUNT CELL...
+usage: simulation alarms|power|injections|shifts|peers COUNT CELL...
        simulation fixed-work COUNT ALPHA [FOLDER]";
 
 fn main() {
@@ -56,6 +58,7 @@ fn main() {
         "alarms" => each(alarms::HEAD, &alarms::alarms),
         "power" => each(power::HEAD, &power::power),
         "injections" => each(injections::HEAD, &injections::injections),
+        "shifts" => each(shifts::HEAD, &shifts::shifts),
         "peers" => each(peers::HEAD, &peers::peers),
         "fixed-work" => {
             let [alpha, rest @ ..] = rest else {

@@ -31,6 +31,14 @@ pub(crate) enum Change {
     Called(usize, f64),
     /// A call does not happen.
     Without(usize),
+    /// A function does so much less of the whole cost, which another does instead; and a third, if there is one,
+    /// costs so many times as much.
+    Moved {
+        from: usize,
+        to: usize,
+        points: f64,
+        slower: Option<(usize, f64)>,
+    },
 }
 
 pub(crate) struct Program {
@@ -111,11 +119,26 @@ impl Program {
                 mix[kind] * cost / of_kind[kind] * factors[self.nodes[node].1]
             })
             .collect();
+        let scale = |shares: &mut [f64], function: usize, factor: f64| {
+            (shares.iter_mut().zip(&self.nodes))
+                .filter(|(_, (_, of))| *of == function)
+                .for_each(|(share, _)| *share *= factor);
+        };
         match change {
             None => {}
-            Some(Change::Slower(function, factor)) => (shares.iter_mut().zip(&self.nodes))
-                .filter(|(_, (_, of))| *of == function)
-                .for_each(|(share, _)| *share *= factor),
+            Some(Change::Slower(function, factor)) => scale(&mut shares, function, factor),
+            Some(Change::Moved {
+                from,
+                to,
+                points,
+                slower,
+            }) => {
+                scale(&mut shares, from, 1.0 - points / self.own_share(from));
+                scale(&mut shares, to, 1.0 + points / self.own_share(to));
+                if let Some((function, factor)) = slower {
+                    scale(&mut shares, function, factor);
+                }
+            }
             Some(Change::Called(top, factor)) => {
                 (self.all_below(top).into_iter()).for_each(|node| shares[node] *= factor)
             }

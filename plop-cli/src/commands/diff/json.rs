@@ -27,6 +27,12 @@ pub(super) fn document(comparison: &Comparison) -> Value {
         "findings": (comparison.findings.iter().enumerate())
             .map(|(n, one)| finding(comparison, &format!("f{}", n + 1), one))
             .collect::<Vec<_>>(),
+        "shift": comparison.shift.as_ref().map(|one| json!({
+            "grew": ids(&one.grew),
+            "shrank": ids(&one.shrank),
+            "delta": number(one.points, 6),
+            "ci": one.interval.map(|bound| number(bound, 6)),
+        })),
         "likely": comparison.likely.as_ref().map(|one| finding(comparison, "likely", one)),
         "noise": {
             "functions": number(comparison.noise.functions, 6),
@@ -40,6 +46,10 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             }))
             .collect::<Vec<_>>(),
     })
+}
+
+fn ids(findings: &[usize]) -> Vec<String> {
+    findings.iter().map(|n| format!("f{}", n + 1)).collect()
 }
 
 fn side(side: &Summary) -> Value {

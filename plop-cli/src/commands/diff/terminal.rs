@@ -4,7 +4,9 @@
 use std::io::{self, Write};
 
 use plop_core::duration;
-use plop_diff::{Comparison, Finding, Function, Method, Mode, Plan, Reason, Summary, Verdict};
+use plop_diff::{
+    Comparison, Finding, Function, Method, Mode, Plan, Reason, Shift, Summary, Verdict,
+};
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
 use super::{call_tree, singular};
@@ -48,6 +50,10 @@ pub(super) fn print(
     }
     for finding in &comparison.findings {
         print_finding(out, comparison, finding, style)?;
+    }
+    if let Some(shift) = &comparison.shift {
+        let text = [piece(BOLD, moved(comparison, shift))];
+        style.put(out, piece(PLAIN, ""), 2, &text)?;
     }
     if !comparison.findings.is_empty() {
         writeln!(out)?;
@@ -227,6 +233,28 @@ fn print_finding(
         1 => quiet("and 1 other place".into()),
         more => quiet(format!("and {} other places", count(more as f64))),
     }
+}
+
+/// What is said of cost that moved.
+fn moved(comparison: &Comparison, shift: &Shift) -> String {
+    let names = |findings: &[usize]| {
+        let name = |n: &usize| {
+            let function = comparison.findings[*n].function as usize;
+            comparison.tree.functions[function].shown()
+        };
+        findings.iter().map(name).collect::<Vec<_>>().join(", ")
+    };
+    let [low, high] = shift.interval.map(signed);
+    let both = fixed(format!("{} [{low}, {high}]", points(shift.points)));
+    let fails = match comparison.shifts_fail {
+        true => "fails all the same (--fail-on-shift)",
+        false => "does not fail",
+    };
+    format!(
+        "cost moved: {} → {}; together {both}, which {fails}",
+        names(&shift.shrank),
+        names(&shift.grew)
+    )
 }
 
 /// Under which other names the cause goes.
