@@ -10,13 +10,13 @@ use crate::groups::By;
 use crate::noise::Prior;
 use crate::power::{self, Gate};
 use crate::reason::reason;
-use crate::scan::{Cause, Rules, Scan, scan};
+use crate::scan::{Cause, MOST_CAUSES, Rules, Scan, scan};
 use crate::sets::{Kind, Set, sets};
 use crate::shift::shift;
 use crate::strata::Strata;
 use crate::total::{self, Whole};
 use crate::tree::{Run, Side, Tree, align, is_count};
-use crate::weigh::{Change, Weights};
+use crate::weigh::{Change, Evidence, Weights};
 
 /// How to compare.
 #[derive(Clone, PartialEq, Debug)]
@@ -145,6 +145,10 @@ pub fn compare_deploys(
     let rules = Rules {
         alpha: options.alpha,
         total: tested,
+        whole: (whole
+            .as_ref()
+            .filter(|_| matches!(mode, Mode::Work | Mode::Time)))
+        .map(|whole| (whole.total.after / whole.total.before).ln()),
         logs: logs.as_ref(),
         permutations: options.permutations,
         seed,
@@ -160,6 +164,15 @@ pub fn compare_deploys(
     }
     if method == Method::Counts {
         said.push(assumption(options));
+    }
+    if scan.cut {
+        said.push(Warning {
+            code: "many-causes",
+            text: format!(
+                "more than {MOST_CAUSES} causes: the others are not listed, and growths may be among them"
+            ),
+            forbids: !scan.causes.iter().any(|cause| cause.change.z > 0.0),
+        });
     }
     let mut findings: Vec<Finding> = (scan.causes.iter())
         .map(|cause| finding(&weights, &scan, cause, samples))
@@ -221,6 +234,7 @@ pub fn compare_deploys(
         power: power::power(&weights, &scan, &gate),
         noise,
         warnings: said,
+        rest: scan.rest,
         node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
         node_intervals: of_nodes(&tree, &weighed, &scan, [0.0; 2], &|change| {
             let margin = scan.limits.at(Kind::Subtree) * change.error;
@@ -482,6 +496,19 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
     let limit = scan.limits.at(set.kind);
     let margin = limit * change.error;
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
+    // Beside other causes, what their joint fit leaves for this one: its cost after in terms of what did not change,
+    // less the same without its factor. Of the share that brings that.
+    let delta = match scan.causes.len() {
+        1 => change.delta,
+        _ if change.by == Evidence::Total => change.delta,
+        _ => {
+            let added = match cause.is_gone() {
+                true => -share[0],
+                false => (1.0 - 1.0 / cause.odds) * counts[1] / (scan.rest * samples[0]),
+            };
+            added * (1.0 - share[0]) / (1.0 + added)
+        }
+    };
     Finding {
         kind: set.kind,
         reason: reason(
@@ -498,8 +525,8 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
         nodes: set.nodes.clone(),
         samples: counts,
         share,
-        points: points(change.delta),
-        interval: [points(change.delta - margin), points(change.delta + margin)],
+        points: points(delta),
+        interval: [points(delta - margin), points(delta + margin)],
         z: change.z,
         limit,
         factor: cause.odds,
@@ -604,10 +631,10 @@ fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Op
             prior: rules.prior,
             ..*rules
         };
-        let survives = scan(weights, &harsh)
-            .causes
-            .iter()
-            .any(|cause| cause.change.z > 0.0);
+        let harsh = scan(weights, &harsh);
+        let samples = comparison.sides.each_ref().map(|side| side.samples);
+        let survives = (harsh.causes.iter())
+            .any(|cause| comparison.fails(&finding(weights, &harsh, cause, samples)));
         if !survives {
             return Verdict::Inconclusive;
         }

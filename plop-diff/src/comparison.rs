@@ -323,6 +323,8 @@ pub struct Comparison {
     pub seed: u64,
     /// How many kinds of requests were told apart.
     pub kinds: usize,
+    /// By what factor what did not change has more samples after than before.
+    pub rest: f64,
     /// Cost that only moved.
     pub shift: Option<Shift>,
     /// Whether it fails all the same.

@@ -131,7 +131,7 @@ impl Comparison {
                 return of_samples / total.unwrap_or(1.0);
             }
             Mode::Bulk => total.unwrap_or(1.0),
-            _ => 1.0 + self.findings.iter().map(|one| one.points).sum::<f64>(),
+            _ => of_samples / self.rest,
         };
         // Of sides that have next to nothing in common, nobody knows what did not change.
         match (0.1..=10.0).contains(&growth) {

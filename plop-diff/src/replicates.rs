@@ -314,7 +314,7 @@ impl<'w> Replicates<'w> {
         for n in 0..weights.sets.len() {
             let kind = weights.sets[n].kind;
             // Most are nowhere near, which shows without logarithms.
-            let (x, weight) = weights.combined(&weights.pooled, sums, spread, n);
+            let (x, weight, _) = weights.combined(&weights.pooled, sums, spread, n);
             if x * weight.sqrt() > 0.8 * *largest.of(kind) {
                 largest.add(kind, weights.change(&weights.pooled, sums, spread, n).z);
             }

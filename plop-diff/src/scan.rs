@@ -45,6 +45,10 @@ pub(crate) struct Scan {
     pub(crate) changes: Vec<Change>,
     /// In the order in which they were found, growth and shrinking alike.
     pub(crate) causes: Vec<Cause>,
+    /// Whether there are more than were looked for.
+    pub(crate) cut: bool,
+    /// By what factor what did not change has more samples after than before.
+    pub(crate) rest: f64,
     /// What grew most, whether or not by chance.
     pub(crate) likely: Option<Cause>,
     /// By how much everything changed alike, as the logarithm of a factor; 0 where sets of stacks tell it better.
@@ -69,6 +73,8 @@ impl Scan {
 struct Explained {
     causes: Vec<Cause>,
     alike: f64,
+    cut: bool,
+    rest: f64,
 }
 
 /// What a scan is told.
@@ -80,6 +86,8 @@ pub(crate) struct Rules<'w> {
     pub(crate) permutations: usize,
     pub(crate) seed: u64,
     pub(crate) prior: Prior,
+    /// By how much the logarithm of the exact cost of the whole differs, where it is known: not how sure that is.
+    pub(crate) whole: Option<f64>,
     /// The logarithms of the exact costs of the runs of each side, where they are known.
     pub(crate) logs: Option<&'w [Vec<f64>; 2]>,
     /// A design effect for profiles without slices, in place of the one that slices show.
@@ -87,7 +95,9 @@ pub(crate) struct Rules<'w> {
 }
 
 /// At most so many causes are looked for.
-const MOST_CAUSES: usize = 8;
+pub(crate) const MOST_CAUSES: usize = 40;
+/// The whole grew or shrank if the logarithm of its cost differs by more.
+const AGAINST: f64 = 0.02;
 /// A set inside the best one that is nearly as good is the better name.
 const NEARLY: f64 = 0.97;
 /// One around it is, if it is so good and the rest of it changed as well, by so many standard errors.
@@ -147,13 +157,21 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         &changes,
         |z| z.max(0.0),
         Limits { own: 0.0, ..limits },
+        rules.whole,
     );
-    let Explained { causes, alike } = explain(weights, &spread, sums.total, limits);
+    let Explained {
+        causes,
+        alike,
+        cut,
+        rest,
+    } = explain(weights, &spread, sums.total, limits, rules.whole);
     Scan {
         limits,
         total_limit,
         causes,
         alike,
+        cut,
+        rest,
         likely: likely.map(|set| cause(weights, set, &changes, &weights.before, &weights.after)),
         changes,
         effects,
@@ -231,14 +249,21 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> Largest {
 /// Takes the largest change for a cause and divides it out of the side after, all causes together fitted anew
 /// each time, until nothing is over the threshold. `total` is by how much the logarithm of the exact cost
 /// differs.
-fn explain(weights: &Weights, spread: &Spread, total: f64, limits: Limits) -> Explained {
+fn explain(
+    weights: &Weights,
+    spread: &Spread,
+    total: f64,
+    limits: Limits,
+    whole: Option<f64>,
+) -> Explained {
     let (tree, sets) = (weights.tree, weights.sets);
     let mut alike = 0.0;
     let (mut before, mut after) = (weights.before.clone(), weights.after.clone());
     let sum = |selfs: &[f64]| selfs.iter().sum::<f64>();
-    let whole = [sum(&before), sum(&after)];
+    let all = [sum(&before), sum(&after)];
     let mut causes: Vec<Cause> = Vec::new();
-    while causes.len() < MOST_CAUSES {
+    let mut cut = false;
+    loop {
         let both: Vec<f64> = before.iter().zip(&after).map(|(a, b)| a + b).collect();
         let pooled = Pooled::of(tree, sets, weights.strata, &both);
         let mut sums = sums_of(weights, &pooled, &before, &after);
@@ -246,13 +271,22 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, limits: Limits) -> Ex
             break;
         }
         // What causes explain of the whole is no change of it any more.
-        sums.total = total - alike + (sums.after / whole[1]).ln() - (sums.before / whole[0]).ln();
+        sums.total = total - alike + (sums.after / all[1]).ln() - (sums.before / all[0]).ln();
         let mut changes = weights.changes(&pooled, &sums, spread);
         for cause in &causes {
             changes[cause.set].z = 0.0;
         }
         let sides = [&before[..], &after];
-        let set = strongest(weights, sides, &pooled, spread, &changes, f64::abs, limits);
+        let set = strongest(
+            weights,
+            sides,
+            &pooled,
+            spread,
+            &changes,
+            f64::abs,
+            limits,
+            whole,
+        );
         let of_all = (sums.total / spread.total.sqrt()).abs();
         let of_set = |set: usize| changes[set].z.abs() - limits.extra_of(sets[set].kind);
         if of_all >= set.map_or(limits.own, of_set) {
@@ -263,6 +297,10 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, limits: Limits) -> Ex
         let Some(set) = set else {
             break;
         };
+        if causes.len() == MOST_CAUSES {
+            cut = true;
+            break;
+        }
         let cause = cause(weights, set, &changes, &before, &after);
         if cause.gone {
             for (from, to) in sets[set].ranges(tree) {
@@ -275,7 +313,12 @@ fn explain(weights: &Weights, spread: &Spread, total: f64, limits: Limits) -> Ex
         causes.push(cause);
         refit(weights, &mut causes, &before, &mut after);
     }
-    Explained { causes, alike }
+    Explained {
+        causes,
+        alike,
+        cut,
+        rest: sum(&after) / sum(&before),
+    }
 }
 
 /// The set that changed most, if that is enough. Of sets inside one another that changed nearly as much the
@@ -288,17 +331,24 @@ fn strongest(
     changes: &[Change],
     size: fn(f64) -> f64,
     limits: Limits,
+    whole: Option<f64>,
 ) -> Option<usize> {
     let (tree, sets) = (weights.tree, weights.sets);
-    // A set and its complement are the same change; the smaller one is the better name.
+    // A set and its complement are the same change. The one that went where the whole did, if that was counted, is
+    // the better name; the one of fewer functions, since few change sooner than many alike; the smaller one.
     let size = |n: usize| size(changes[n].z) - limits.extra_of(sets[n].kind);
     let strength = |n: usize| {
-        let size = size(n);
-        if pooled.share[n] <= 0.5 {
-            size
-        } else {
-            size * 0.999
+        let mut strength = size(n);
+        if whole.is_some_and(|whole| whole.abs() > AGAINST && whole * changes[n].z < 0.0) {
+            strength *= 0.99;
         }
+        if !weights.is_plain[n] {
+            strength *= 0.997;
+        }
+        if pooled.share[n] > 0.5 {
+            strength *= 0.999;
+        }
+        strength
     };
     let best = (0..sets.len())
         .filter(|n| strength(*n) > 0.0)

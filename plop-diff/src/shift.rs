@@ -15,6 +15,8 @@ const MOST: [usize; 2] = [5, 4];
 const WITHIN: f64 = 3.3;
 /// and within this part of what moved and one standard error.
 const PART: f64 = 0.3;
+/// Where other shrinkings are more than this part of what moved, that some of them pay for a growth is chance.
+const OTHERS: f64 = 1.0;
 /// The relative standard deviation between runs that functions are taken to have at least here.
 const LEAST_BETWEEN: f64 = 0.01;
 
@@ -45,6 +47,13 @@ pub(crate) fn shift(weights: &Weights, scan: &Scan, runs: [usize; 2]) -> Option<
                 let Some((moved, left)) = balance else {
                     continue;
                 };
+                let others: f64 = (causes.iter().enumerate())
+                    .filter(|(n, cause)| cause.change.z < 0.0 && !shrank.contains(n))
+                    .map(|(_, cause)| cause.change.delta.abs())
+                    .sum();
+                if others > OTHERS * moved {
+                    continue;
+                }
                 let gain = moved - left.delta.abs();
                 if best.as_ref().is_none_or(|(most, _)| gain > *most) {
                     best = Some((gain, left.shift(scan, &grew, shrank)));
@@ -96,7 +105,7 @@ impl Left {
 /// The stacks, those together that are of the same causes, with their samples in each kind of request.
 struct Parts {
     /// For each: of which causes it is, a bit for each; and kind by kind the samples before and after.
-    parts: Vec<(u32, Vec<[f64; 2]>)>,
+    parts: Vec<(u64, Vec<[f64; 2]>)>,
     kinds: usize,
     /// For each cause, the factor that takes it back; none where nothing was left of it.
     odds: Vec<Option<f64>>,
@@ -108,14 +117,14 @@ struct Parts {
 
 impl Parts {
     fn of(weights: &Weights, causes: &[Cause]) -> Parts {
-        let mut is_of = vec![0u32; weights.tree.len()];
+        let mut is_of = vec![0u64; weights.tree.len()];
         for (n, cause) in causes.iter().enumerate() {
             for (from, to) in weights.sets[cause.set].ranges(weights.tree) {
                 is_of[from..to].iter_mut().for_each(|of| *of |= 1 << n);
             }
         }
         let kinds = weights.strata.count;
-        let mut parts: Vec<(u32, Vec<[f64; 2]>)> = Vec::new();
+        let mut parts: Vec<(u64, Vec<[f64; 2]>)> = Vec::new();
         for (node, of) in is_of.into_iter().enumerate() {
             let at = match parts.iter().position(|(other, _)| *other == of) {
                 Some(at) => at,
@@ -151,7 +160,7 @@ impl Parts {
         inside: bool,
     ) -> Option<(f64, Left)> {
         // Stacks of both are of the smaller one.
-        let is_growth = |of: u32| {
+        let is_growth = |of: u64| {
             let chosen = grew.iter().chain(shrank).filter(|n| of >> **n & 1 == 1);
             let smallest = chosen.min_by(|a, b| self.shares[**a].total_cmp(&self.shares[**b]))?;
             Some(grew.contains(smallest))

@@ -18,6 +18,8 @@ pub(crate) const FEWEST: f64 = 8.0;
 const PRIOR_DF: f64 = 30.0;
 /// A design effect of so many times the middle one is unusual.
 const UNUSUAL: f64 = 4.0;
+/// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
+const AGREE: f64 = 3.3;
 /// The least that independent functions in a set are taken to share of their noise.
 const LEAST_HERFINDAHL: f64 = 0.25;
 
@@ -48,6 +50,8 @@ pub(crate) struct Weights<'t> {
     /// For each set, whether it is most of all samples and what it leaves out are fewer functions. Shares do not
     /// tell whether it grew or they shrank, and the few are likelier to be what changed.
     pub(crate) is_rest: Vec<bool>,
+    /// For each set, whether it has no more functions than what it leaves out.
+    pub(crate) is_plain: Vec<bool>,
     /// For each set, the sum over slices of squared within parts, as multiples of what chance would do.
     squares: Vec<f64>,
     /// How much each set counts for the common design effect, and up to which effect of its own: what happens
@@ -199,6 +203,7 @@ impl<'t> Weights<'t> {
             herfindahl: composition.iter().map(|of| of.herfindahl).collect(),
             dominant: composition.iter().map(|of| of.dominant).collect(),
             is_rest: composition.iter().map(|of| of.is_rest).collect(),
+            is_plain: composition.iter().map(|of| of.is_plain).collect(),
             squares: vec![0.0; sets.len()],
             importance: (pooled.share.iter().zip(&pooled.within))
                 .map(|(share, within)| match *within > 1e-9 {
@@ -368,24 +373,37 @@ impl<'t> Weights<'t> {
             .collect()
     }
 
-    /// By what share a set grew, as its parts tell together, each counted by how precise it is; and how
-    /// precise that is, as one over the variance.
+    /// By what share a set grew, as its parts tell together, each counted by how precise it is; how precise that is,
+    /// as one over the variance; and how much of this comes from the whole. What the whole tells counts only if the
+    /// set may be all that changed it, by what its own parts tell.
     pub(crate) fn combined(
         &self,
         pooled: &Pooled,
         sums: &Sums,
         spread: &Spread,
         n: usize,
-    ) -> (f64, f64) {
+    ) -> (f64, f64, f64) {
         let v = 1.0 / sums.before + 1.0 / sums.after;
         let (within, mix, share) = (pooled.within[n], pooled.mix[n], pooled.share[n]);
         // A growth by the share x moves the parts by x times these, and the whole by x times the set's share.
-        let weight = within / spread.within[n] + mix / spread.mix + share * share / spread.total;
-        let mut x = sums.within[n] * v / spread.within[n] + sums.total * share / spread.total;
+        let weight = within / spread.within[n] + mix / spread.mix;
+        let mut sum = sums.within[n] * v / spread.within[n];
         if mix > 1e-12 {
-            x += sums.mix[n] * v / spread.mix;
+            sum += sums.mix[n] * v / spread.mix;
         }
-        (x / weight, weight)
+        let of_whole = share * share / spread.total;
+        if of_whole > 0.0 {
+            let apart = sum / weight - sums.total / share;
+            if apart * apart <= AGREE * AGREE * (1.0 / weight + 1.0 / of_whole) {
+                let all = weight + of_whole;
+                return (
+                    (sum + sums.total * share / spread.total) / all,
+                    all,
+                    of_whole,
+                );
+            }
+        }
+        (sum / weight, weight, 0.0)
     }
 
     pub(crate) fn change(&self, pooled: &Pooled, sums: &Sums, spread: &Spread, n: usize) -> Change {
@@ -398,7 +416,7 @@ impl<'t> Weights<'t> {
         let Sums { before, after, .. } = *sums;
         let v = 1.0 / before + 1.0 / after;
         let total = before + after;
-        let (x, weight) = self.combined(pooled, sums, spread, n);
+        let (x, weight, weight_total) = self.combined(pooled, sums, spread, n);
         let variance = pooled.variance(n);
         let delta = x * variance;
         let effect = variance / (weight * v);
@@ -406,7 +424,6 @@ impl<'t> Weights<'t> {
         let p2 = (pooled.share[n] + delta * before / total).clamp(0.0, 1.0);
         let z = signed_root(before * p1, before, after * p2, after) / effect.sqrt();
         let weight_within = pooled.within[n] / spread.within[n];
-        let weight_total = pooled.share[n].powi(2) / spread.total;
         Change {
             z,
             delta,
@@ -591,6 +608,8 @@ struct Composition {
     dominant: Option<u32>,
     /// Whether it is most of all samples, and what it leaves out are fewer functions than it has.
     is_rest: bool,
+    /// Whether it has no more functions than what it leaves out.
+    is_plain: bool,
 }
 
 fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
@@ -638,11 +657,12 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
                 }
                 let of =
                     |squares: f64, total: f64| squares / (total * total).max(f64::MIN_POSITIVE);
+                let is_plain = of(squares, total) >= of(squares_of_rest, whole - total);
                 Composition {
                     herfindahl: of(squares, total).max(LEAST_HERFINDAHL),
                     dominant: dominant.map(|(function, _)| function),
-                    is_rest: total > 0.5 * whole
-                        && of(squares, total) < of(squares_of_rest, whole - total),
+                    is_rest: total > 0.5 * whole && !is_plain,
+                    is_plain,
                 }
             },
         )
