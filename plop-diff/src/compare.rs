@@ -588,7 +588,7 @@ fn noise_of(weights: &Weights, scan: &Scan, options: &Options) -> Noise {
     own.sort_by(f64::total_cmp);
     Noise {
         functions: own.get(own.len() / 2).copied().unwrap_or(0.0),
-        mix: scan.between.mix,
+        mix: scan.usual_mix(),
         measured: options.prior.measured,
     }
 }

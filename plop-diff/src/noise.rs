@@ -66,9 +66,11 @@ pub(crate) fn between(
     within_after: &[f64],
     prior: &Prior,
 ) -> Between {
+    let (usual_mix, mix) = mixes(weights, prior);
     Between {
         functions: functions(weights, effects, within_after, prior),
-        mix: mix(weights, prior),
+        mix,
+        usual_mix,
     }
 }
 
@@ -318,41 +320,79 @@ fn centres(
         .collect()
 }
 
-/// How much the mix of kinds varies between runs.
-fn mix(weights: &Weights, prior: &Prior) -> f64 {
+/// How much the mix of kinds varies between runs: in all, and for each set, learnt from all kinds but the one that
+/// makes most of its part by the mix. A kind that costs more is more of the mix, and its own change must not count as
+/// noise.
+fn mixes(weights: &Weights, prior: &Prior) -> (f64, Vec<f64>) {
+    let (kinds, sets) = (weights.strata.count, weights.sets.len());
+    let caution = if prior.measured { 1.0 } else { CAUTION_MIX };
+    if kinds < 2 {
+        // There is no mix.
+        return (caution * prior.mix, vec![caution * prior.mix; sets]);
+    }
+    let believed = mix_beliefs(weights, prior, None);
+    let mean: f64 = believed.iter().map(|(phi, weight)| phi * weight).sum();
+    let usual = caution * mean;
+    let without: Vec<f64> = (0..kinds)
+        .map(|kind| {
+            let (roots, believed): (Vec<f64>, Vec<f64>) = (mix_beliefs(weights, prior, Some(kind))
+                .into_iter())
+            .map(|(phi, weight)| (phi.sqrt(), weight))
+            .unzip();
+            let v =
+                1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
+            let caution = if prior.measured { 1.0 } else { CAUTION };
+            predictive(&roots, &believed, weights.kinds_effect * v, 2.0).powi(2) * caution * caution
+        })
+        .collect();
+    let pooled = &weights.pooled;
+    let of_sets = (0..sets)
+        .map(|n| {
+            let part = |kind: &usize| {
+                let in_kind = pooled.in_kind[kind * sets + n];
+                pooled.kinds[*kind] * (in_kind - pooled.share[n]).powi(2)
+            };
+            let most = (0..kinds).max_by(|a, b| part(a).total_cmp(&part(b)));
+            most.map_or(usual, |kind| without[kind])
+        })
+        .collect();
+    (usual, of_sets)
+}
+
+/// What is believed of how much the mix of kinds varies, after the two runs were looked at: values and their
+/// probabilities. `without` is a kind that is not looked at, as if its requests had not been.
+fn mix_beliefs(weights: &Weights, prior: &Prior, without: Option<usize>) -> Vec<(f64, f64)> {
     let sums = |selfs: &[f64]| {
         let mut kinds = vec![0.0; weights.strata.count];
         for (samples, kind) in selfs.iter().zip(&weights.strata.of) {
-            kinds[usize::from(*kind)] += samples;
+            if without != Some(usize::from(*kind)) {
+                kinds[usize::from(*kind)] += samples;
+            }
         }
         let total: f64 = kinds.iter().sum();
-        (
-            kinds
-                .iter()
-                .map(|kind| kind / total.max(1.0))
-                .collect::<Vec<_>>(),
-            total,
-        )
+        kinds.iter_mut().for_each(|kind| *kind /= total.max(1.0));
+        (kinds, total.max(1.0))
     };
     let ((before, n1), (after, n2)) = (sums(&weights.before), sums(&weights.after));
     let v = 1.0 / n1 + 1.0 / n2;
+    let share = |kind: usize| (n1 * before[kind] + n2 * after[kind]) / (n1 + n2);
     let kinds: Vec<usize> = (0..weights.strata.count)
-        .filter(|kind| (0.002..0.998).contains(&weights.pooled.kinds[*kind]))
+        .filter(|kind| (0.002..0.998).contains(&share(*kind)))
         .collect();
-    let caution = if prior.measured { 1.0 } else { CAUTION_MIX };
     let count = kinds.len() as f64;
-    if kinds.len() < 2 {
-        return caution * prior.mix;
-    }
     let grid = grid(1e-7, 2e-2, 60);
     let logs: Vec<f64> = grid
         .iter()
         .map(|phi| {
+            let believed = -0.5 * ((phi.ln() - prior.mix.ln()) / prior.mix_sd).powi(2);
+            if kinds.len() < 2 {
+                return believed;
+            }
             let variance = weights.kinds_effect * v + 2.0 * phi;
             let likelihood: f64 = kinds
                 .iter()
                 .map(|kind| {
-                    let share = weights.pooled.kinds[*kind];
+                    let share = share(*kind);
                     let squared =
                         (after[*kind] - before[*kind]).powi(2) / share * count / (count - 1.0);
                     let noise = log_density(squared, variance);
@@ -360,16 +400,10 @@ fn mix(weights: &Weights, prior: &Prior) -> f64 {
                     log_mixture(noise, changed, CHANGED)
                 })
                 .sum();
-            let believed = -0.5 * ((phi.ln() - prior.mix.ln()) / prior.mix_sd).powi(2);
             likelihood * (count - 1.0) / count + believed
         })
         .collect();
-    let mean: f64 = posterior(&logs)
-        .iter()
-        .zip(&grid)
-        .map(|(weight, phi)| weight * phi)
-        .sum();
-    caution * mean
+    grid.into_iter().zip(posterior(&logs)).collect()
 }
 
 /// The logarithm of the likelihood of a squared difference, but for a constant.

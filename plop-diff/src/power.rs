@@ -117,7 +117,8 @@ impl Typical {
         let asked = median(&asked, 1.0);
         // Of the variance of the mix, what slices show is by sampling.
         let kinds_effect = (gate.rules.assumed_effect).unwrap_or(weights.kinds_effect);
-        let of_mix = (1.0 / runs[0] + 1.0 / runs[1]) * scan.between.mix;
+        let of_mix = (1.0 / runs[0] + 1.0 / runs[1]) * scan.usual_mix();
+        let spread_of_mix = median(&|n| scan.spread.mix[n], 1.0);
         let by_sampling = kinds_effect * v / (kinds_effect * v + of_mix).max(f64::MIN_POSITIVE);
         // Half of alpha is for functions themselves.
         let alpha_of_one = 0.5 * gate.rules.alpha_of_sets() / own.len().max(1) as f64;
@@ -125,8 +126,8 @@ impl Typical {
             sampled: asked * median(&sampled, v),
             of_runs: asked * median(&of_runs, 0.0),
             within: median(&|n| pooled.within[n] / pooled.variance(n), 1.0).min(1.0),
-            mix_sampled: scan.spread.mix * by_sampling,
-            mix_of_runs: scan.spread.mix * (1.0 - by_sampling),
+            mix_sampled: spread_of_mix * by_sampling,
+            mix_of_runs: spread_of_mix * (1.0 - by_sampling),
             threshold: scan.limits.own,
             threshold_of_runs: match gate.method {
                 Method::Slices => upper_quantile(alpha_of_one),

@@ -185,7 +185,7 @@ impl<'w> Replicates<'w> {
             },
             spread: Spread {
                 within,
-                mix: mix * per,
+                mix: vec![mix * per; sets],
                 total: of_total,
             },
         }

@@ -52,7 +52,8 @@ impl Learnt {
     pub(crate) fn between(&self, sets: usize) -> Between {
         Between {
             functions: vec![self.sigma; sets],
-            mix: self.phi,
+            mix: vec![self.phi; sets],
+            usual_mix: self.phi,
         }
     }
 }
@@ -129,7 +130,7 @@ impl Runs {
         let mix = learnt.mix_sampled + learnt.phi;
         Spread {
             within,
-            mix: mix * (1.0 / k + 1.0 / m) * mix_heavier * mix_heavier,
+            mix: vec![mix * (1.0 / k + 1.0 / m) * mix_heavier * mix_heavier; sets],
             total: f64::INFINITY,
         }
     }

@@ -67,6 +67,12 @@ impl Scan {
         let least = without_cause.min_by(f64::total_cmp);
         least.unwrap_or(functions[set])
     }
+
+    /// The same of the mix of requests.
+    pub(crate) fn usual_mix(&self) -> f64 {
+        let without_cause = self.causes.iter().map(|cause| self.between.mix[cause.set]);
+        without_cause.fold(self.between.usual_mix, f64::min)
+    }
 }
 
 /// What explains the changes.
@@ -222,7 +228,7 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> Largest {
     let effects = weights.design_effects(&within, v);
     let spread = Spread {
         within: effects.iter().map(|effect| effect * v).collect(),
-        mix: weights.kinds_effect * v,
+        mix: vec![weights.kinds_effect * v; weights.sets.len()],
         total: f64::INFINITY,
     };
     let sums = Sums {
@@ -399,7 +405,8 @@ fn rest_changed(
         let outside = selfs.iter().sum::<f64>() - outer;
         ((outer - inner + 0.5) / (outside + 0.5)).ln()
     });
-    let weight = pooled.within[outer] / spread.within[outer] + pooled.mix[outer] / spread.mix;
+    let weight =
+        pooled.within[outer] / spread.within[outer] + pooled.mix[outer] / spread.mix[outer];
     // A smaller set is less precise.
     (after - before) * (weight * share / pooled.share[outer]).sqrt()
 }

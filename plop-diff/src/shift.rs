@@ -208,6 +208,7 @@ impl Parts {
                 found.max(LEAST_BETWEEN.powi(2) * per * within * within)
             })
             .sum();
+        let spread_of_mix = chosen().map(|set| scan.spread.mix[set]).fold(0.0, f64::max);
         let change = |of: &dyn Fn(usize) -> [f64; 2]| {
             let (mut delta, mut within, mut mix, mut p) = (0.0, 0.0, 0.0, 0.0);
             for (kind, [all_before, all_after]) in all.iter().enumerate() {
@@ -223,7 +224,7 @@ impl Parts {
                 p += of_kind / total * q;
             }
             let mix = if inside { 0.0 } else { (mix - p * p).max(0.0) };
-            (delta, sampled * within + scan.spread.mix * mix)
+            (delta, sampled * within + spread_of_mix * mix)
         };
         let (grown, _) = change(&|kind| sums[0][kind]);
         let (shrunk, _) = change(&|kind| sums[1][kind]);

@@ -140,8 +140,10 @@ impl Pooled {
 pub(crate) struct Between {
     /// The relative standard deviation of each set's cost.
     pub(crate) functions: Vec<f64>,
-    /// How much the mix of kinds varies: the variance of a kind's share over the share.
-    pub(crate) mix: f64,
+    /// How much the mix of kinds varies, for each set: the variance of a kind's share over the share.
+    pub(crate) mix: Vec<f64>,
+    /// The same in all.
+    pub(crate) usual_mix: f64,
 }
 
 /// How one set differs.
@@ -361,7 +363,9 @@ impl<'t> Weights<'t> {
                     effect * self.long_run * v + 2.0 * of_runs
                 })
                 .collect(),
-            mix: kinds_effect * v + 2.0 * between.mix,
+            mix: (between.mix.iter())
+                .map(|mix| kinds_effect * v + 2.0 * mix)
+                .collect(),
             total: f64::INFINITY,
         }
     }
@@ -386,10 +390,10 @@ impl<'t> Weights<'t> {
         let v = 1.0 / sums.before + 1.0 / sums.after;
         let (within, mix, share) = (pooled.within[n], pooled.mix[n], pooled.share[n]);
         // A growth by the share x moves the parts by x times these, and the whole by x times the set's share.
-        let weight = within / spread.within[n] + mix / spread.mix;
+        let weight = within / spread.within[n] + mix / spread.mix[n];
         let mut sum = sums.within[n] * v / spread.within[n];
         if mix > 1e-12 {
-            sum += sums.mix[n] * v / spread.mix;
+            sum += sums.mix[n] * v / spread.mix[n];
         }
         let of_whole = share * share / spread.total;
         if of_whole > 0.0 {
@@ -558,8 +562,8 @@ pub(crate) struct Sums {
 pub(crate) struct Spread {
     /// Of each set, the variance of the part within kinds, over that of a single sample.
     pub(crate) within: Vec<f64>,
-    /// The same of the part by the mix, for all sets.
-    pub(crate) mix: f64,
+    /// The same of the part by the mix.
+    pub(crate) mix: Vec<f64>,
     /// The variance of the logarithm of the exact cost; infinite where it is not known.
     pub(crate) total: f64,
 }

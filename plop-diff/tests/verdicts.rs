@@ -599,6 +599,29 @@ fn what_is_uniformly_slower_is_found_by_the_exact_cost() {
 /// Requests of two routes take the same ways through the program, and how many of each came differs. The label
 /// tells them apart, which the call tree cannot.
 #[test]
+fn what_is_uniformly_slower_is_blamed_on_no_function() {
+    // The whole is known to a thousandth, and no function differs by more than chance has it.
+    for seed in [3, 17, 31] {
+        let [before, after] = [(seed, 1.0), (seed + 1000, 1.1)].map(|(seed, growth)| {
+            let mut runs = replicates(SERVICE, seed);
+            for (n, run) in runs.iter_mut().enumerate() {
+                let jitter = [0.3, -1.1, 0.9, -0.4, 1.2, -0.8, 0.1, -0.2][n] / 1000.0;
+                run.meta.cpu_ns = Some((30e9 * growth * (1.0 + jitter)) as i64);
+            }
+            runs
+        });
+        let comparison = compared_runs(&before, &after);
+        assert_eq!(comparison.verdict, Verdict::Regressed);
+        assert_eq!(named(&comparison), []);
+        let alike = comparison.total.as_ref().and_then(|total| total.alike);
+        assert!(
+            alike.is_some_and(|alike| (alike - 0.1).abs() < 0.02),
+            "{alike:?}"
+        );
+    }
+}
+
+#[test]
 fn labels_tell_kinds_of_requests_apart() {
     const STEPS: [&str; 12] = [
         "read", "parse", "check", "find", "sort", "join", "render", "escape", "pack", "sign",

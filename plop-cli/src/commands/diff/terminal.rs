@@ -82,7 +82,7 @@ fn side(side: &Summary) -> String {
 fn verdict(comparison: &Comparison) -> Vec<Piece> {
     let (word, code) = match comparison.verdict {
         Verdict::Regressed => ("REGRESSED", WORSE),
-        Verdict::Ok if comparison.findings.iter().any(|finding| !finding.grew()) => {
+        Verdict::Ok if (comparison.findings.iter()).any(|one| !one.grew() && !one.moved) => {
             ("OK, FASTER", BETTER)
         }
         Verdict::Ok => ("OK", BOLD),

@@ -1,0 +1,245 @@
+//! Causes of which there are many, that are large, or that only moved: what is told of them, and whether it fails.
+
+use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, ValueType};
+use plop_diff::{Comparison, Options, Verdict, compare};
+
+/// The samples of each path, such as `main;parse`.
+type Counts = Vec<(String, f64)>;
+
+/// A run without noise but that of rounding: every slice has its part of the samples of every path.
+fn run(counts: &[(String, f64)], slices: usize) -> Profile {
+    let mut profile = Profile::new(vec![ValueType::new("cpu", "samples")]);
+    for _ in 0..slices {
+        profile.slices.0.push(Slice::default());
+    }
+    for (path, count) in counts {
+        let stack = path.split(';').fold(StackId::ROOT, |caller, name| {
+            let function = profile.function(name.as_bytes(), b"app.py");
+            let frame = profile.frames.intern(Frame::of(function));
+            profile.stacks.push(caller, frame)
+        });
+        let parts = slices.max(1);
+        for slice in 0..parts {
+            let share = |n: usize| (count * n as f64 / parts as f64).round() as i64;
+            let values = [share(slice + 1) - share(slice)];
+            profile.samples.push(Sample {
+                slice: (slices > 0).then(|| SliceId::new(slice)),
+                ..Sample::of(stack, &values)
+            });
+        }
+    }
+    profile.check().expect("the profile is sound");
+    profile
+}
+
+/// `count` functions called by `caller`, each with so many samples.
+fn alike(caller: &str, name: &str, count: usize, samples: f64) -> Counts {
+    (0..count)
+        .map(|n| (format!("{caller};{name}_{n}"), samples))
+        .collect()
+}
+
+/// The same paths with other samples where `factor` says so.
+fn times(counts: &Counts, factor: impl Fn(&str) -> f64) -> Counts {
+    (counts.iter())
+        .map(|(path, samples)| (path.clone(), samples * factor(path)))
+        .collect()
+}
+
+fn compared(before: &Counts, after: &Counts) -> Comparison {
+    let (before, after) = (run(before, 80), run(after, 80));
+    compare(&[&before], &[&after], &Options::default()).expect("they compare")
+}
+
+/// Each finding's function, and by how many points it grew.
+fn told(comparison: &Comparison) -> Vec<(&str, f64)> {
+    (comparison.findings.iter())
+        .map(|finding| {
+            let function = &comparison.tree.functions[finding.function as usize];
+            (function.name.as_str(), 100.0 * finding.points)
+        })
+        .collect()
+}
+
+#[test]
+fn a_kind_of_request_that_costs_more_is_no_noise_of_the_mix() {
+    let mut before = vec![("main;hot".to_owned(), 840.0)];
+    for part in 0..3 {
+        before.extend(alike(
+            &format!("main;part_{part}"),
+            &format!("step_{part}"),
+            8,
+            630.0,
+        ));
+    }
+    let after = times(&before, |path| if path == "main;hot" { 5.0 } else { 1.0 });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    let told = told(&comparison);
+    assert_eq!(told[0].0, "hot", "{told:?}");
+    assert!((told[0].1 - 21.0).abs() < 1.0, "{told:?}");
+}
+
+#[test]
+fn a_growth_of_most_is_not_told_as_the_rest_shrinking() {
+    // One function of nearly half beside many: sooner has one grown than fifteen shrunk alike.
+    let mut before = vec![("main;hot".to_owned(), 9000.0)];
+    before.extend(alike("main;rest", "step", 15, 740.0));
+    let after = times(&before, |path| if path == "main;hot" { 2.0 } else { 1.0 });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert_eq!(told(&comparison)[0].0, "hot");
+
+    // Of two functions shares do not tell which; counted work does.
+    let before = vec![
+        ("main;io".to_owned(), 4800.0),
+        ("main;hot".to_owned(), 11_200.0),
+    ];
+    let after = times(&before, |path| if path == "main;hot" { 2.0 } else { 1.0 });
+    let of = |counts: &Counts, seconds: i64| {
+        let mut run = run(counts, 80);
+        run.meta.cpu_ns = Some(seconds * 1_000_000_000);
+        run.meta.work = vec![("requests".into(), 1000)];
+        run
+    };
+    let (before, after) = (of(&before, 160), of(&after, 272));
+    let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    let told = told(&comparison);
+    assert_eq!(told[0].0, "hot");
+    assert!((told[0].1 - 70.0).abs() < 3.0, "{told:?}");
+}
+
+#[test]
+fn improvements_do_not_hide_a_regression() {
+    let mut before = alike("main", "old", 12, 6000.0);
+    before.extend(alike("main", "other", 20, 4000.0));
+    before.push(("main;victim".into(), 4000.0));
+    let after = times(&before, |path| match path {
+        "main;victim" => 1.5,
+        path if path.starts_with("main;old") => 0.1,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert_eq!(comparison.findings.len(), 13);
+    let told = told(&comparison);
+    let victim = told.iter().find(|(name, _)| *name == "victim");
+    // Two thousand samples more of 156,000.
+    assert!(
+        victim.is_some_and(|(_, points)| (points - 1.28).abs() < 0.15),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn of_two_causes_each_has_its_own_points() {
+    let mut before = alike("main", "other", 20, 2750.0);
+    before.extend([
+        ("main;large".into(), 40_000.0),
+        ("main;small".into(), 5000.0),
+    ]);
+    let after = times(&before, |path| match path {
+        "main;large" => 0.5,
+        "main;small" => 2.0,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    let mut points = told(&comparison);
+    points.sort_by(|a, b| a.0.cmp(b.0));
+    assert_eq!(points.len(), 2, "{points:?}");
+    assert!((points[0].1 + 20.0).abs() < 0.5, "{points:?}");
+    assert!((points[1].1 - 5.0).abs() < 0.2, "{points:?}");
+    // What did not change has as many samples before as after.
+    assert!((comparison.rest - 1.0).abs() < 0.01, "{}", comparison.rest);
+}
+
+#[test]
+fn a_growth_that_does_not_fail_makes_no_doubtful_one_certain() {
+    let mut before = alike("main", "other", 20, 5000.0);
+    before.extend([("main;victim".into(), 2000.0), ("main;tiny".into(), 1.0)]);
+    let after = |tiny: f64| {
+        times(&before, |path| match path {
+            "main;victim" => 1.3,
+            "main;tiny" => tiny,
+            _ => 1.0,
+        })
+    };
+    for tiny in [1.0, 400.0] {
+        let (before, after) = (run(&before, 0), run(&after(tiny), 0));
+        let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+        assert_eq!(
+            comparison.verdict,
+            Verdict::Inconclusive,
+            "{:?}",
+            told(&comparison)
+        );
+        let named = told(&comparison).iter().any(|(name, _)| *name == "tiny");
+        assert_eq!(named, tiny > 1.0);
+    }
+}
+
+/// A service of which some functions may do another's work.
+fn service() -> Counts {
+    let mut counts = alike("main;serve", "step", 20, 2000.0);
+    counts.extend([
+        ("main;serve;old".into(), 6000.0),
+        ("main;serve;new".into(), 2000.0),
+        ("main;serve;third".into(), 2000.0),
+    ]);
+    counts
+}
+
+#[test]
+fn cost_that_moved_is_told_and_does_not_fail() {
+    let before = service();
+    let moved = |third: f64| {
+        times(&before, |path| match path {
+            "main;serve;old" => 2.0 / 6.0,
+            "main;serve;new" => 3.0,
+            "main;serve;third" => third,
+            _ => 1.0,
+        })
+    };
+    let comparison = compared(&before, &moved(1.0));
+    assert_eq!(comparison.verdict, Verdict::Ok);
+    let shift = comparison.shift.as_ref().expect("cost moved");
+    assert_eq!((shift.grew.len(), shift.shrank.len()), (1, 1));
+    assert!(shift.points.abs() < 0.002 && shift.interval[0] < 0.0 && shift.interval[1] > 0.0);
+
+    // Beside it another function fails as ever.
+    let comparison = compared(&before, &moved(2.5));
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    let failing: Vec<&str> = (comparison.regressions())
+        .map(|finding| {
+            comparison.tree.functions[finding.function as usize]
+                .name
+                .as_str()
+        })
+        .collect();
+    assert_eq!(failing, ["third"]);
+
+    // And all of it, if that is wanted.
+    let (before, after) = (run(&before, 80), run(&moved(1.0), 80));
+    let options = Options {
+        fail_on_shift: true,
+        ..Options::default()
+    };
+    let comparison = compare(&[&before], &[&after], &options).expect("they compare");
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+}
+
+#[test]
+fn many_improvements_do_not_pay_for_a_growth() {
+    let mut before = alike("main", "old", 9, 6000.0);
+    before.extend(alike("main", "other", 20, 4000.0));
+    before.push(("main;victim".into(), 4000.0));
+    let after = times(&before, |path| match path {
+        "main;victim" => 1.5,
+        path if path.starts_with("main;old") => 0.66,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.shift, None);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+}
