@@ -161,9 +161,11 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         &weights.pooled,
         &spread,
         &changes,
-        |z| z.max(0.0),
-        Limits { own: 0.0, ..limits },
-        rules.whole,
+        Wanted {
+            size: |z| z.max(0.0),
+            limits: Limits { own: 0.0, ..limits },
+            whole: rules.whole,
+        },
     );
     let Explained {
         causes,
@@ -289,9 +291,11 @@ fn explain(
             &pooled,
             spread,
             &changes,
-            f64::abs,
-            limits,
-            whole,
+            Wanted {
+                size: f64::abs,
+                limits,
+                whole,
+            },
         );
         let of_all = (sums.total / spread.total.sqrt()).abs();
         let of_set = |set: usize| changes[set].z.abs() - limits.extra_of(sets[set].kind);
@@ -327,6 +331,15 @@ fn explain(
     }
 }
 
+/// What makes a change the strongest.
+struct Wanted {
+    /// How large it is by its z.
+    size: fn(f64) -> f64,
+    limits: Limits,
+    /// Where the whole went, if that was counted.
+    whole: Option<f64>,
+}
+
 /// The set that changed most, if that is enough. Of sets inside one another that changed nearly as much the
 /// smallest one is the better name, as long as nothing else of the larger one changed like it.
 fn strongest(
@@ -335,9 +348,11 @@ fn strongest(
     pooled: &Pooled,
     spread: &Spread,
     changes: &[Change],
-    size: fn(f64) -> f64,
-    limits: Limits,
-    whole: Option<f64>,
+    Wanted {
+        size,
+        limits,
+        whole,
+    }: Wanted,
 ) -> Option<usize> {
     let (tree, sets) = (weights.tree, weights.sets);
     // A set and its complement are the same change. The one that went where the whole did, if that was counted, is
