@@ -155,17 +155,36 @@ impl Output {
             counted.flush()?;
             Ok(bytes.load(Ordering::Relaxed))
         };
-        let written = match &self.file {
-            None => put(&mut BufWriter::new(io::stdout().lock())).map_err(anyhow::Error::from),
-            Some(file) if is_special(file) => {
-                let open = std::fs::OpenOptions::new().append(true).open(file);
-                open.and_then(|file| put(&mut BufWriter::new(file)))
-                    .map_err(anyhow::Error::from)
-            }
-            Some(file) => put_whole(file, self.replace, put),
-        };
-        written.with_context(|| format!("cannot write {}", self.name()))
+        put_into(self.file.as_deref(), self.replace, put)
     }
+}
+
+/// Writes a text into a file, or to standard output.
+pub(crate) fn write_text(file: Option<&Path>, text: &str) -> Result<()> {
+    let bytes = put_into(file, true, |out| {
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(text.len() as u64)
+    });
+    bytes.map(|_| ())
+}
+
+fn put_into(
+    file: Option<&Path>,
+    replace: bool,
+    put: impl FnOnce(&mut dyn Write) -> io::Result<u64>,
+) -> Result<u64> {
+    let written = match file {
+        None => put(&mut BufWriter::new(io::stdout().lock())).map_err(anyhow::Error::from),
+        Some(file) if is_special(file) => {
+            let open = std::fs::OpenOptions::new().append(true).open(file);
+            open.and_then(|file| put(&mut BufWriter::new(file)))
+                .map_err(anyhow::Error::from)
+        }
+        Some(file) => put_whole(file, replace, put),
+    };
+    let name = || file.map_or("<stdout>".into(), |file| file.display().to_string());
+    written.with_context(|| format!("cannot write {}", name()))
 }
 
 /// Whether a path is a device, a pipe or the like, which is written to as it is; a file is replaced.
@@ -185,7 +204,7 @@ fn is_descriptor(file: &Path) -> bool {
 }
 
 /// Whether a path is another name of standard output.
-fn is_stdout(file: &Path) -> bool {
+pub(crate) fn is_stdout(file: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
         .iter()
         .any(|name| file == Path::new(name))

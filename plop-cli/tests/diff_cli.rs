@@ -11,6 +11,8 @@ mod outputs;
 mod planning;
 #[path = "diff/report.rs"]
 mod report;
+#[path = "diff/reports.rs"]
+mod reports;
 #[path = "diff/schema.rs"]
 mod schema;
 mod support;

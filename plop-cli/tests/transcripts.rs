@@ -87,7 +87,11 @@ fn replay(transcript: &str) -> String {
 #[test]
 fn documents_show_what_is_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for document in ["README.md", "docs/pprof-and-speedscope.md"] {
+    for document in [
+        "README.md",
+        "docs/pprof-and-speedscope.md",
+        "docs/reports.md",
+    ] {
         let text = std::fs::read_to_string(root.join(document)).unwrap();
         let tmp = tempfile::tempdir().unwrap();
         let tmp = tmp.path().display().to_string();

@@ -1,10 +1,21 @@
 //! `plop diff`: whether the new build is slower, and where.
 
+mod annotations;
 mod baseline;
 mod call_tree;
+mod code_quality;
+mod files;
 mod json;
+mod junit;
 mod layout;
+mod markdown;
+mod places;
+mod remarks;
+mod reports;
+mod sarif;
 mod terminal;
+mod text;
+mod without;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
@@ -14,19 +25,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use plop_convert::Format;
 use plop_core::{Profile, one_run};
 use plop_diff::{By, Comparison, Mode, Options, Surroundings, Verdict, Warning, compare_deploys};
 
 use self::baseline::{Deploy, Named};
-
-use super::convert;
+use self::files::FileArgs;
 use crate::args::Settings;
-use crate::input::{InputArgs, format_names};
+use crate::input::InputArgs;
 use crate::outcome;
-use crate::output::{Output, OutputArgs};
 use crate::report;
-use crate::select::as_drawn;
 use crate::tell::tell;
 
 /// Tell whether a build is slower than the one before, where, and what could not have been seen
@@ -48,7 +55,8 @@ use crate::tell::tell;
     plop diff --json before.plop after.plop\n  \
     plop diff before.plop after.plop -o diff.svg      a differential flame graph, beside the report\n  \
     plop diff before.plop after.plop -o diff.pb.gz    then: go tool pprof -top diff.pb.gz\n  \
-    plop diff before.plop after.plop -f folded-diff   folded stacks with two counts, on stdout"
+    plop diff before.plop after.plop -f folded-diff   folded stacks with two counts, on stdout\n  \
+    plop diff before.plop after.plop -o diff.md -o diff.sarif -o junit=report.txt"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -109,67 +117,6 @@ pub(crate) struct Args {
     file: FileArgs,
 }
 
-/// Both sides as a file for other tools.
-#[derive(clap::Args)]
-#[command(next_help_heading = "A file for other tools, before scaled to after")]
-struct FileArgs {
-    /// Write both sides, too: folded-diff is folded stacks with two counts, svg the differential flame graph,
-    /// pprof the difference, for go tool pprof
-    #[arg(short, long, value_name = "FORMAT", value_parser = format_names(is_written))]
-    format: Option<String>,
-    /// Where to write them; `-` is standard output, which then has no report. A name ending in .gz is compressed,
-    /// pprof always
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Compress the file with gzip, whatever its name
-    #[arg(long)]
-    gzip: bool,
-}
-
-/// The formats that can hold both sides of a comparison.
-fn is_written(format: &Format) -> bool {
-    ["folded-diff", "svg", "pprof"].contains(&format.name)
-}
-
-impl FileArgs {
-    /// The output, if one is asked for. `json` is whether standard output is taken.
-    fn settle(&self, json: bool) -> Result<Option<Output>> {
-        if self.format.is_none() && self.output.is_none() {
-            ensure!(
-                !self.gzip,
-                "--gzip: say what to write with -f, or where with -o"
-            );
-            return Ok(None);
-        }
-        let output = OutputArgs {
-            output: self.output.clone(),
-            format: self.format.clone(),
-            gzip: self.gzip,
-            strict: false,
-            json,
-        };
-        let output = output.settle(None)?;
-        ensure!(
-            is_written(output.format),
-            "plop diff writes folded-diff, svg and pprof, not {} (choose one with -f)",
-            output.format.name
-        );
-        Ok(Some(output))
-    }
-}
-
-/// Writes both sides for other tools, or their difference.
-fn write(comparison: &Comparison, output: &Output, settings: &Settings) -> Result<()> {
-    let profile = match output.format.name {
-        "pprof" => comparison.difference(),
-        _ => comparison.both(),
-    };
-    // What only some of the formats hold is no loss.
-    let profile = as_drawn(profile.keeping(output.format.keeps), output.format);
-    convert::write(&[profile], output, None, "", settings)?;
-    Ok(())
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 enum ModeArg {
     /// CPU time per unit of work if both sides count work, otherwise shares
@@ -218,9 +165,10 @@ fn effect(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
-    let output = args.file.settle(args.json)?;
+    let wanted = args.file.settle(args.json)?;
+    let is_quiet = files::take_stdout(&wanted);
     ensure!(
-        !args.tree || output.as_ref().is_none_or(|output| output.file.is_some()),
+        !args.tree || !is_quiet,
         "--tree is part of the report, and stdout has the file (name one with -o)"
     );
     ensure!(
@@ -237,7 +185,22 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         for said in &left_out {
             tell!("{said}");
         }
-        tell!("no verdict: there is no earlier deploy to compare with");
+        let why = "there is no earlier deploy to compare with";
+        tell!("no verdict: {why}");
+        let nothing = without::comparison(
+            &after,
+            name(&after),
+            why,
+            left_out,
+            args.alpha,
+            args.min_effect,
+        );
+        if let Some(nothing) = nothing {
+            files::write(&nothing, &wanted, settings)?;
+            if args.json {
+                writeln!(std::io::stdout().lock(), "{}", json::document(&nothing))?;
+            }
+        }
         return Ok(ExitCode::from(outcome::NO_VERDICT));
     }
     let (prior, learnt_in) = match &args.calibration {
@@ -270,22 +233,16 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             side.name = name(deploys);
         }
     }
-    let left_out = left_out.into_iter().map(|text| Warning {
-        code: "left-out",
-        text,
-        forbids: false,
-    });
-    comparison.warnings.extend(left_out);
+    let told = left_out.into_iter().map(self::left_out);
+    comparison.warnings.extend(told);
     let judged_in = after.iter().flat_map(|deploy| &deploy.runs).next();
     if let Some((_, run)) = judged_in {
         let elsewhere = differences(&learnt_in, &Surroundings::of(run));
         comparison.warnings.extend(elsewhere);
     }
-    if let Some(output) = &output {
-        write(&comparison, output, settings)?;
-        if output.file.is_none() {
-            return Ok(exit_code(&comparison));
-        }
+    files::write(&comparison, &wanted, settings)?;
+    if is_quiet {
+        return Ok(exit_code(&comparison));
     }
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -296,6 +253,15 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         terminal::print(&mut out, &comparison, args.tree, &style)?;
     }
     Ok(exit_code(&comparison))
+}
+
+/// What is said of a file of a folder that is on neither side.
+fn left_out(text: String) -> Warning {
+    Warning {
+        code: "left-out",
+        text,
+        forbids: false,
+    }
 }
 
 /// How a calibration was learnt elsewhere than what is judged.

@@ -13,14 +13,14 @@ fn root() -> PathBuf {
 }
 
 /// The schema, read by whoever validates.
-struct Schema {
+pub(crate) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
     document: Value,
 }
 
 impl Schema {
-    fn read() -> Schema {
+    pub(crate) fn read() -> Schema {
         let file = root().join("docs/plop.diff.schema.json");
         let document: Value =
             serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -36,7 +36,7 @@ impl Schema {
         }
     }
 
-    fn refusal(&self, document: &Value) -> Option<String> {
+    pub(crate) fn refusal(&self, document: &Value) -> Option<String> {
         let refused = self.schemas.validate(document, self.index).err();
         refused.map(|error| error.to_string())
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::text::visible;
+
 pub(super) const PLAIN: &str = "";
 pub(super) const BOLD: &str = "1";
 pub(super) const WORSE: &str = "1;38;5;208";
@@ -25,7 +27,8 @@ pub(super) struct Piece {
 }
 
 pub(super) fn piece(code: &'static str, text: impl Into<String>) -> Piece {
-    let text = text.into();
+    // A name with a line feed or an escape in it would be more than a name.
+    let text = visible(&text.into());
     Piece { code, text }
 }
 

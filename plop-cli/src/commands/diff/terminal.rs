@@ -89,26 +89,8 @@ fn verdict(comparison: &Comparison) -> Vec<Piece> {
         Verdict::Inconclusive => ("INCONCLUSIVE", BOLD),
     };
     let mut pieces = vec![piece(code, fixed(word))];
-    if let Some(total) = &comparison.total {
-        let change = percent_change(total.change());
-        if total.unit == "bulk" {
-            let text = format!("the whole {change}, if most functions did not change");
-            pieces.push(piece(PLAIN, text));
-        } else {
-            let what = match total.unit.strip_prefix("ns/") {
-                Some(work) => format!("CPU per {}", singular(work)),
-                None => "CPU used".to_owned(),
-            };
-            let [before, after] =
-                [total.before, total.after].map(|number| amount(number, &total.unit));
-            pieces.push(piece(PLAIN, fixed(format!("{what} {before} → {after}"))));
-            pieces.push(piece(PLAIN, change));
-        }
-        if let Some(test) = total.tested {
-            let [low, high] = test.interval.map(|factor| percent_change(factor - 1.0));
-            pieces.push(piece(PLAIN, fixed(format!("[{low}, {high}]"))));
-        }
-    }
+    let told = whole(comparison).into_iter();
+    pieces.extend(told.map(|text| piece(PLAIN, text)));
     let mode = match comparison.mode {
         Mode::Share => "shares of the whole",
         Mode::Bulk => "shares, against what did not change",
@@ -117,6 +99,32 @@ fn verdict(comparison: &Comparison) -> Vec<Piece> {
     };
     pieces.push(piece(QUIET, format!("mode: {mode}")));
     pieces
+}
+
+/// How the whole changed, by exact counters.
+pub(super) fn whole(comparison: &Comparison) -> Vec<String> {
+    let Some(total) = &comparison.total else {
+        return Vec::new();
+    };
+    let change = percent_change(total.change());
+    let mut texts = match total.unit.as_str() {
+        "bulk" => vec![format!(
+            "the whole {change}, if most functions did not change"
+        )],
+        unit => {
+            let what = match unit.strip_prefix("ns/") {
+                Some(work) => format!("CPU per {}", singular(work)),
+                None => "CPU used".to_owned(),
+            };
+            let [before, after] = [total.before, total.after].map(|number| amount(number, unit));
+            vec![fixed(format!("{what} {before} → {after}")), change]
+        }
+    };
+    if let Some(test) = total.tested {
+        let [low, high] = test.interval.map(|factor| percent_change(factor - 1.0));
+        texts.push(fixed(format!("[{low}, {high}]")));
+    }
+    texts
 }
 
 /// Why one may believe it.
@@ -279,7 +287,7 @@ fn names(function: &Function, finding: &Finding, comparison: &Comparison) -> Vec
 }
 
 /// Samples at and below a node on both sides.
-fn weight(comparison: &Comparison, node: u32) -> f64 {
+pub(super) fn weight(comparison: &Comparison, node: u32) -> f64 {
     let range = node as usize..comparison.tree.ends[node as usize] as usize;
     comparison
         .selfs
@@ -288,7 +296,7 @@ fn weight(comparison: &Comparison, node: u32) -> f64 {
         .sum()
 }
 
-fn reason(finding: &Finding) -> &'static str {
+pub(super) fn reason(finding: &Finding) -> &'static str {
     match (finding.reason, finding.grew()) {
         (Reason::SelfCost, true) => "slower inside itself",
         (Reason::SelfCost, false) => "faster inside itself",
@@ -304,9 +312,9 @@ fn reason(finding: &Finding) -> &'static str {
 }
 
 /// What could have been seen, and what it takes to see more.
-fn seen(comparison: &Comparison) -> Vec<String> {
+pub(super) fn seen(comparison: &Comparison) -> Vec<String> {
     let mut texts = Vec::new();
-    if comparison.findings.is_empty() {
+    if comparison.findings.is_empty() && comparison.hypotheses > 0 {
         texts.push("nothing changed that could be seen".to_owned());
     }
     let Some(usual) = comparison.usual_power() else {
@@ -394,7 +402,7 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-fn percent_change(change: f64) -> String {
+pub(super) fn percent_change(change: f64) -> String {
     fixed(format!("{:+.1} %", 100.0 * change))
 }
 
@@ -407,7 +415,7 @@ fn unsigned(share: f64) -> String {
 }
 
 /// Points without their unit.
-fn signed(share: f64) -> String {
+pub(super) fn signed(share: f64) -> String {
     let points = 100.0 * share;
     match points.abs() {
         none if none < 0.0005 => "0".into(),
@@ -425,7 +433,7 @@ fn amount(number: f64, unit: &str) -> String {
 }
 
 /// A number with commas between thousands.
-fn count(number: f64) -> String {
+pub(super) fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
