@@ -341,8 +341,12 @@ fn what_cannot_be_compared_is_an_error() {
         ("before.folded missing.folded", "missing.folded"),
         ("before.folded empty.folded", "empty.folded"),
         (
-            "--value wall before.folded after.folded",
-            "no value in common",
+            "--value nosuch before.folded after.folded",
+            "neither side has the value `nosuch`: before has samples, after samples",
+        ),
+        (
+            "--alpha 0.009% before.folded after.folded",
+            "less than 0.01 % cannot be told",
         ),
         (
             "--alpha 0 before.folded after.folded",

@@ -6,7 +6,7 @@ use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
 use crate::environment::{environment, likeness, warnings, word_of};
-use crate::groups::By;
+use crate::groups::{By, unlabelled};
 use crate::noise::Prior;
 use crate::power::{self, Gate};
 use crate::reason::reason;
@@ -29,7 +29,7 @@ pub struct Options {
     pub mode: Mode,
     /// The kind of value that is compared; the profiles' default unless it is named.
     pub value: Option<String>,
-    /// How many times slices are dealt out.
+    /// How many times slices and runs are dealt out, at least: an alpha below one in a hundred needs more.
     pub permutations: usize,
     /// What growth of a function of a twentieth of the whole has to be seen four times in five, in shares of the
     /// whole, if nothing found is to be a verdict.
@@ -80,6 +80,11 @@ const MANY_CAUSES: usize = 3;
 const LARGE_CAUSE: f64 = 0.3;
 /// Fewer slices do not tell how much samples vary.
 const FEW_SLICES: usize = 10;
+/// With this alpha or more as many deals do as are asked for. For less, so many must reach the limit, that it is
+/// known well, and no more are dealt out than take a minute.
+const USUAL_ALPHA: f64 = 0.01;
+const AT_LIMIT: f64 = 10.0;
+const MOST_DEALS: usize = 99_999;
 
 /// Compares the runs of two sides: of one build each, or of several.
 ///
@@ -104,6 +109,7 @@ pub fn compare_deploys(
     deploys_after: &[Vec<&Profile>],
     options: &Options,
 ) -> Result<Comparison> {
+    let permutations = permutations(options)?;
     let (deploys_before, empty_before) = with_samples("before", deploys_before)?;
     let (deploys_after, empty_after) = with_samples("after", deploys_after)?;
     let (deploys_before, deploys_after) = (&deploys_before[..], &deploys_after[..]);
@@ -138,6 +144,7 @@ pub fn compare_deploys(
     let mut said = warnings(before, after, samples);
     said.extend([empty_before, empty_after].into_iter().flatten());
     said.extend(likeness(&tree, &selfs));
+    said.extend(unlabelled(before, after, &options.by));
     let (mode, mut whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
     let tested = whole.as_ref().and_then(|whole| whole.total.tested);
     let logs = whole.as_ref().filter(|_| tested.is_some());
@@ -150,7 +157,7 @@ pub fn compare_deploys(
             .filter(|_| matches!(mode, Mode::Work | Mode::Time)))
         .map(|whole| (whole.total.after / whole.total.before).ln()),
         logs: logs.as_ref(),
-        permutations: options.permutations,
+        permutations,
         seed,
         prior: options.prior,
         assumed_effect: match method {
@@ -259,16 +266,36 @@ pub fn compare_deploys(
     Ok(comparison)
 }
 
-/// A side without the profiles that have no samples, and what is to be said of them.
+/// How often slices or runs are dealt out, so that alpha can be told from what the deals reach.
+fn permutations(options: &Options) -> Result<usize> {
+    if options.alpha >= USUAL_ALPHA {
+        return Ok(options.permutations);
+    }
+    let needed = (AT_LIMIT / options.alpha).round() as usize - 1;
+    if needed > MOST_DEALS {
+        return Err(Error::new(format!(
+            "an error rate (alpha) of less than {} % cannot be told from {MOST_DEALS} deals, which are as many as there are",
+            100.0 * AT_LIMIT / (MOST_DEALS + 1) as f64
+        )));
+    }
+    Ok(needed.max(options.permutations))
+}
+
+/// A side without the profiles that have no samples, and what is to be said of them. Deploys, and the profiles of
+/// each, come in an order of their own, so that the one in which they were named changes nothing.
 fn with_samples<'p>(
     side: &str,
     deploys: &[Vec<&'p Profile>],
 ) -> Result<(Vec<Vec<&'p Profile>>, Option<Warning>)> {
     let has_samples = |profile: &&Profile| !profile.samples.is_empty();
-    let filled: Vec<Vec<&Profile>> = (deploys.iter())
+    let mut filled: Vec<Vec<&Profile>> = (deploys.iter())
         .map(|deploy| deploy.iter().copied().filter(has_samples).collect())
         .filter(|deploy: &Vec<&Profile>| !deploy.is_empty())
         .collect();
+    for deploy in &mut filled {
+        deploy.sort_by_cached_key(|profile| fingerprint(profile));
+    }
+    filled.sort_by_cached_key(|deploy| deploy.iter().copied().map(fingerprint).collect::<Vec<_>>());
     let count = |deploys: &[Vec<&Profile>]| deploys.iter().map(Vec::len).sum::<usize>();
     let (all, left) = (count(deploys), count(&filled));
     if left == 0 {
@@ -284,6 +311,29 @@ fn with_samples<'p>(
         forbids: false,
     });
     Ok((filled, said))
+}
+
+/// A number that the content of a profile determines.
+fn fingerprint(profile: &Profile) -> u64 {
+    let mut print = profile.samples.len() as u64;
+    let mut add = |number: u64| {
+        print = (print.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    };
+    for number in [profile.meta.start_ns, profile.meta.cpu_ns] {
+        add(number.unwrap_or(0) as u64);
+    }
+    for (_, text) in profile.strings.iter() {
+        text.iter().for_each(|byte| add(u64::from(*byte)));
+    }
+    for (_, caller, frame) in profile.stacks.iter() {
+        add((caller.index() as u64) << 32 | frame.index() as u64);
+    }
+    for sample in profile.samples.iter() {
+        add(sample.stack.index() as u64);
+        sample.values.iter().for_each(|value| add(*value as u64));
+        add(sample.slice.map_or(0, |slice| slice.index() as u64 + 1));
+    }
+    print
 }
 
 /// What is said where less could be seen than is required.
@@ -428,11 +478,15 @@ fn chosen<'p>(
                     kinds.dedup();
                     kinds.join(", ")
                 };
-                return Err(Error::new(format!(
-                    "the sides have no value in common: before has {}, after {}",
-                    list(&before),
-                    list(&after)
-                )));
+                let said = match &options.value {
+                    Some(kind) => lacking(kind, [&before, &after]),
+                    None => "the sides have no value in common".to_owned(),
+                };
+                let has = match after.is_empty() {
+                    true => format!("there is {}", list(&before)),
+                    false => format!("before has {}, after {}", list(&before), list(&after)),
+                };
+                return Err(Error::new(format!("{said}: {has}")));
             };
             runs.push(Run {
                 side,
@@ -443,6 +497,23 @@ fn chosen<'p>(
         }
     }
     Ok(runs)
+}
+
+/// What is said where a value that was asked for is not in every profile.
+fn lacking(kind: &str, sides: [&[&Profile]; 2]) -> String {
+    let has = |profile: &&Profile| profile.values.iter().any(|value| value.kind == kind);
+    let who = match sides.map(|side| side.iter().any(has)) {
+        [false, _] if sides[1].is_empty() => "no profile has".to_owned(),
+        [false, false] => "neither side has".to_owned(),
+        [false, true] => "before does not have".to_owned(),
+        [true, false] if !sides[1].is_empty() => "after does not have".to_owned(),
+        _ => {
+            let in_all = sides[0].iter().all(has);
+            let side = if in_all { Side::After } else { Side::Before };
+            format!("not every profile of {} has", side.word())
+        }
+    };
+    format!("{who} the value `{kind}`")
 }
 
 fn slices(tree: &Tree, side: Side) -> usize {
@@ -640,4 +711,30 @@ fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Op
         }
     }
     Verdict::Regressed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deals_are_as_many_as_alpha_needs() {
+        let of = |alpha: f64, permutations: usize| {
+            let options = Options {
+                alpha,
+                permutations,
+                ..Options::default()
+            };
+            super::permutations(&options).ok()
+        };
+        assert_eq!(of(0.05, 999), Some(999));
+        assert_eq!(of(0.01, 299), Some(299));
+        // Ten of them and the pair itself are at the limit.
+        for alpha in [0.005, 0.001, 0.0003, 0.0001] {
+            let count = of(alpha, 999).expect("there are deals enough");
+            assert_eq!(crate::limits::rank(alpha, count), 10, "{alpha}");
+        }
+        assert_eq!(of(0.0001, 999), Some(99_999));
+        assert_eq!(of(0.000_09, 999), None);
+    }
 }

@@ -380,7 +380,7 @@ impl Comparison {
     /// beyond it as much less as the normal distribution has it. Permutations tell nothing under a thousandth.
     pub fn adjusted_p(&self, finding: &Finding) -> f64 {
         let beyond = upper_tail(finding.z.abs()) / upper_tail(finding.limit);
-        (self.alpha * beyond).clamp(0.001, 1.0)
+        (self.alpha * beyond).clamp(0.001f64.min(0.1 * self.alpha), 1.0)
     }
 
     /// What a side's share of samples comes to in the unit of the whole, where what was sampled is what counters

@@ -3,6 +3,7 @@
 
 use plop_core::{LabelValue, Profile, Sample};
 
+use crate::comparison::Warning;
 use crate::names::Canonical;
 
 /// What tells kinds of requests apart.
@@ -63,6 +64,33 @@ impl By {
             None => By::Tree,
         }
     }
+}
+
+/// What is said where no sample of a side has what was asked for to tell kinds of requests apart.
+pub(crate) fn unlabelled(before: &[&Profile], after: &[&Profile], by: &By) -> Option<Warning> {
+    let what = match by {
+        By::Usual | By::Tree => return None,
+        By::Label(key) => format!("the label `{key}`"),
+        By::Thread => "a thread with a name".to_owned(),
+    };
+    let has = |profile: &&Profile| {
+        let groups = Groups::of(profile, by, &mut |_| 0);
+        profile
+            .samples
+            .iter()
+            .any(|sample| groups.get(&sample).is_some())
+    };
+    let whose = match [before, after].map(|side| side.iter().any(has)) {
+        [true, true] => return None,
+        [true, false] => " after",
+        [false, true] => " before",
+        [false, false] => "",
+    };
+    Some(Warning {
+        code: "no-label",
+        text: format!("no sample{whose} has {what} (--by), so it tells no kinds of requests apart"),
+        forbids: false,
+    })
 }
 
 /// The group of each sample of one profile, by the number that it was given.

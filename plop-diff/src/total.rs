@@ -69,31 +69,41 @@ pub(crate) fn normalized(
         whole.counter = Some(name.clone());
         Some(whole)
     };
+    let wall = |profile: &Profile| {
+        let wall = profile.meta.wall_ns.or(profile.meta.duration_ns)?;
+        Some(wall as f64)
+    };
     let by_time = |tested: bool| {
-        let wall = |profile: &Profile| {
-            let wall = profile.meta.wall_ns.or(profile.meta.duration_ns)?;
-            Some(wall as f64)
-        };
         let alpha = tested.then_some(options.alpha);
         let mut whole = whole([before, after], &cpu, &wall, alpha)?;
         whole.total.unit = "CPU".to_owned();
         Some(whole)
     };
+    let lacks = |of: &dyn Fn(&Profile) -> Option<f64>| {
+        let mut all = before.iter().chain(after).flatten();
+        all.any(|profile| of(profile).is_none_or(|amount| amount <= 0.0))
+    };
+    let mut instead = |code: &'static str, text: &str| {
+        said.push(Warning {
+            code,
+            text: format!("{text}, so shares are compared"),
+            forbids: false,
+        });
+        (Mode::Share, by_time(false))
+    };
     match options.mode {
         Mode::Share => (Mode::Share, by_time(false)),
-        Mode::Time => (Mode::Time, by_time(true)),
+        Mode::Time => match by_time(true) {
+            Some(whole) => (Mode::Time, Some(whole)),
+            None if lacks(&cpu) => instead("no-time", "not every profile tells its CPU time"),
+            None => instead("no-time", "not every profile tells how long it took"),
+        },
         Mode::Bulk => (Mode::Bulk, None),
         Mode::Work | Mode::Auto => match by_work() {
             Some(whole) => (Mode::Work, Some(whole)),
             None if options.mode == Mode::Auto => (Mode::Share, by_time(false)),
-            None => {
-                said.push(Warning {
-                    code: "no-work",
-                    text: "the sides count no work in common, so shares are compared".into(),
-                    forbids: false,
-                });
-                (Mode::Share, by_time(false))
-            }
+            None if counter.is_some() => instead("no-time", "not every profile tells its CPU time"),
+            None => instead("no-work", "the sides count no work in common"),
         },
     }
 }

@@ -123,6 +123,41 @@ fn two_runs_of_one_build_show_nothing() {
     assert!(alarms < 4, "{alarms} of 40");
 }
 
+/// What is rarer than one in a thousand has to be further out than what comes once in a thousand times.
+#[test]
+fn a_smaller_alpha_has_a_higher_limit() {
+    let (before, after) = (run(SERVICE, 6_000, 20, 1), run(SERVICE, 6_000, 20, 2));
+    let limit = |alpha| {
+        let options = Options { alpha, ..known() };
+        let comparison = compare(&[&before], &[&after], &options).expect("they compare");
+        comparison.threshold
+    };
+    let limits = [limit(0.01), limit(0.001), limit(0.0004)];
+    assert!(limits.is_sorted_by(|a, b| a < b), "{limits:?}");
+    let options = Options {
+        alpha: 0.000_01,
+        ..known()
+    };
+    let refused = compare(&[&before], &[&after], &options).expect_err("deals do not tell that");
+    assert!(refused.to_string().contains("0.01 %"), "{refused}");
+}
+
+/// Replicates have no order: what they are called, and which is named first, is no difference.
+#[test]
+fn the_order_of_runs_changes_nothing() {
+    let runs: Vec<Profile> = (1..=12).map(|n| run(SERVICE, 4_000, 20, n)).collect();
+    let compared = |order: [usize; 6]| {
+        let side = |from: usize| -> Vec<&Profile> { order.map(|n| &runs[from + n]).to_vec() };
+        let comparison = compare(&side(0), &side(6), &known()).expect("they compare");
+        assert_eq!(comparison.method, Method::Runs);
+        format!("{comparison:?}")
+    };
+    let first = compared([0, 1, 2, 3, 4, 5]);
+    for order in [[5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3], [1, 2, 3, 4, 5, 0]] {
+        assert!(compared(order) == first, "{order:?}");
+    }
+}
+
 #[test]
 fn a_run_compared_with_itself_shows_nothing_at_all() {
     let profile = run(SERVICE, 30_000, 60, 7);

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use crate::{Place, deploys};
+use crate::{FILED, Filed, Place, deploys};
 
 fn testdata(name: &str) -> String {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata");
@@ -313,5 +313,142 @@ fn files_of_different_formats_compare() {
         );
         assert!(text.contains("▲ discount (shop.py"), "{name}: {text}");
         assert!(!text.contains("of one program"), "{name}: {text}");
+    }
+}
+
+/// Writes runs of two functions with what is known of them.
+fn with_meta(place: &Place, name: &str, meta: &str) {
+    let text = format!(
+        "# plop 2 {{{meta}\"values\":[[\"cpu\",\"samples\"]]}}\n{{\n(('app.py', 7, 'query'), ('app.py', 1, 'main')): \
+         5000,\n(('app.py', 9, 'render'), ('app.py', 1, 'main')): 4000,\n}}\n"
+    );
+    fs::write(place.0.path().join(name), text).unwrap();
+}
+
+/// A mode that cannot be had is not shown: shares are compared, and why is said.
+#[test]
+fn a_mode_without_its_counters_is_told() {
+    let place = Place::new();
+    let (cpu, wall, work) = (
+        "\"cpu_ns\":2000000000,",
+        "\"wall_ns\":9000000000,",
+        "\"work\":{\"requests\":1000},",
+    );
+    for (name, meta) in [
+        ("none", String::new()),
+        ("cpu", cpu.to_owned()),
+        ("wall", wall.to_owned()),
+        ("work", format!("{wall}{work}")),
+        ("all", format!("{cpu}{wall}{work}")),
+    ] {
+        with_meta(&place, &format!("{name}.plop"), &meta);
+        with_meta(&place, &format!("{name}2.plop"), &meta);
+    }
+    for (mode, files, said) in [
+        (
+            "time",
+            "none.plop none2.plop",
+            "not every profile tells its CPU time, so shares",
+        ),
+        (
+            "time",
+            "wall.plop all.plop",
+            "not every profile tells its CPU time, so shares",
+        ),
+        (
+            "time",
+            "cpu.plop all.plop",
+            "not every profile tells how long it took, so shares",
+        ),
+        (
+            "work",
+            "none.plop all.plop",
+            "the sides count no work in common, so shares",
+        ),
+        (
+            "work",
+            "work.plop all.plop",
+            "not every profile tells its CPU time, so shares",
+        ),
+    ] {
+        let text = told(&place, &format!("--mode {mode} {files}"), 0);
+        assert!(text.contains("mode: shares of the whole"), "{text}");
+        assert!(text.contains(said), "{mode} {files}: {text}");
+    }
+    for (mode, shown) in [
+        ("time", "mode: CPU time per elapsed time"),
+        ("work", "mode: CPU time per unit of work"),
+    ] {
+        let text = told(&place, &format!("--mode {mode} all.plop all2.plop"), 0);
+        assert!(
+            text.contains(shown) && !text.contains("so shares"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_value_that_only_some_have_is_told_from_one_that_none_has() {
+    let place = Place::new();
+    let pprof = testdata("pprof/go-heap.pprof");
+    let text = told(
+        &place,
+        &format!("--value inuse_space {pprof} {}", deploys("before")),
+        2,
+    );
+    assert!(
+        text.contains("after does not have the value `inuse_space`: before has alloc_objects"),
+        "{text}"
+    );
+    let (before, after) = (deploys("before"), deploys("slower"));
+    let text = told(
+        &place,
+        &format!("--value inuse_space {before} {after} --vs {pprof}"),
+        2,
+    );
+    assert!(
+        text.contains("before does not have the value `inuse_space`"),
+        "{text}"
+    );
+    let text = told(
+        &place,
+        &format!("--value inuse_space {before} --vs {pprof} {after}"),
+        2,
+    );
+    assert!(text.contains("before does not have"), "{text}");
+    let text = told(
+        &place,
+        &format!("--value cpu {before} --vs {pprof} {after}"),
+        2,
+    );
+    assert!(
+        text.contains("not every profile of after has the value `cpu`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_label_that_no_sample_has_is_told() {
+    let place = Place::new();
+    for (name, commit, hour) in [("a.plop", "a", 1), ("b.plop", "b", 2)] {
+        let run = Filed {
+            commit,
+            hour,
+            ..FILED
+        };
+        run.put(&place, name);
+    }
+    for (by, expected) in [
+        ("--by nolabel", &["no-label"][..]),
+        ("--by thread", &["no-label"]),
+        ("--by service", &[]),
+        ("--by tree", &[]),
+        ("", &[]),
+    ] {
+        assert_eq!(
+            codes(&place, &format!("{by} a.plop b.plop")),
+            expected,
+            "{by}"
+        );
     }
 }
