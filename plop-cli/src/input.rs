@@ -1,6 +1,8 @@
 //! Input files: named, or standard input, read and parsed.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -113,6 +115,51 @@ impl InputArgs {
             holds: loaded.profiles.len(),
             loaded,
         })
+    }
+}
+
+/// A file that was named before, perhaps by another name.
+pub(crate) struct NamedTwice {
+    /// Which of the files it is, both times.
+    pub(crate) places: [usize; 2],
+    /// What it is called, for people.
+    pub(crate) named: String,
+}
+
+/// The first file that was named before, whatever links lead there.
+pub(crate) fn named_twice(files: &[PathBuf]) -> Option<NamedTwice> {
+    let mut met: HashMap<Identity, usize> = HashMap::new();
+    files.iter().enumerate().find_map(|(n, file)| {
+        let first = met.insert(identity(file), n)?;
+        let other = &files[first];
+        let named = match other == file {
+            true => file.display().to_string(),
+            false => format!("{}, which is {},", file.display(), other.display()),
+        };
+        Some(NamedTwice {
+            places: [first, n],
+            named,
+        })
+    })
+}
+
+/// Whether two paths are of one file.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    identity(one) == identity(other)
+}
+
+/// Which file a path names, whatever links lead there.
+#[derive(PartialEq, Eq, Hash)]
+enum Identity {
+    Inode(u64, u64),
+    /// Of a file that cannot be looked at.
+    Path(PathBuf),
+}
+
+fn identity(file: &Path) -> Identity {
+    match file.metadata() {
+        Ok(found) => Identity::Inode(found.dev(), found.ino()),
+        Err(_) => Identity::Path(file.to_owned()),
     }
 }
 

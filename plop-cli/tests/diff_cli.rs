@@ -1,6 +1,8 @@
 //! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
 #![allow(clippy::unwrap_used)]
 
+#[path = "diff/calibration.rs"]
+mod calibration;
 #[path = "diff/inputs.rs"]
 mod inputs;
 #[path = "diff/names.rs"]
@@ -263,6 +265,27 @@ fn several_runs_a_side_tell_how_much_they_differ() {
         "{}",
         told.stdout
     );
+}
+
+#[test]
+fn the_order_of_the_files_of_a_side_changes_nothing() {
+    let place = Place::new();
+    let (old, new) = (place.counted("old", 6, 1.0), place.counted("new", 6, 1.02));
+    let ordered = |files: &str, order: [usize; 6]| {
+        let files: Vec<&str> = files.split(' ').collect();
+        order.map(|n| files[n]).join(" ")
+    };
+    let first = place.diff(&format!("--json {old} --vs {new}"));
+    assert!(
+        first.stdout.contains("\"method\":\"runs\""),
+        "{}",
+        first.stderr
+    );
+    for order in [[5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3], [1, 2, 3, 4, 5, 0]] {
+        let (old, new) = (ordered(&old, order), ordered(&new, order));
+        let told = place.diff(&format!("--json {old} --vs {new}"));
+        assert_eq!(told.stdout, first.stdout, "{order:?}");
+    }
 }
 
 #[test]
@@ -553,6 +576,55 @@ fn files_of_a_single_earlier_deploy_are_replicates() {
     assert_eq!(json["verdict"], "ok", "{json}");
 }
 
+/// Every deploy runs on a small host and a large one. That is no change, in whatever order they are named.
+#[test]
+fn a_deploy_on_hosts_of_two_kinds_has_a_verdict() {
+    let place = Place::new();
+    let put = |name: &str, commit: &str, hour, parse| {
+        for (host, processors) in [("small", 2), ("large", 8)] {
+            let hour = hour + processors;
+            Filed {
+                commit,
+                hour,
+                processors,
+                parse,
+                ..FILED
+            }
+            .put(&place, &format!("{name}-{host}.plop"));
+        }
+    };
+    for n in 1..=4 {
+        put(&format!("fleet/{n}"), &format!("commit-{n}"), 20 * n, 1.0);
+    }
+    put("same", "new", 200, 1.0);
+    put("slower", "new", 200, 2.0);
+    // One host of this deploy is not there.
+    Filed {
+        commit: "half",
+        hour: 150,
+        ..FILED
+    }
+    .put(&place, "fleet/half.plop");
+    for (name, code) in [("same", 0), ("slower", 1)] {
+        let [one, other] = ["small", "large"].map(|host| format!("{name}-{host}.plop"));
+        let told = place.diff(&format!("--baseline fleet --json {one} {other}"));
+        assert_eq!(told.status.code(), Some(code), "{}", told.stdout);
+        let json: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(json["sides"][0]["runs"], 4);
+        assert_eq!(json["sides"][0]["profiles"], 8);
+        let warnings = json["warnings"].as_array().unwrap();
+        assert!(
+            matches!(&warnings[..], [one] if one["text"].as_str().unwrap().contains("half.plop")),
+            "{warnings:?}"
+        );
+        let swapped = place.diff(&format!("--baseline fleet --json {other} {one}"));
+        assert_eq!(swapped.stdout, told.stdout);
+        let twice = place.diff(&format!("--baseline fleet {one} {one}"));
+        assert_eq!(twice.status.code(), Some(2), "{}", twice.stdout);
+        assert!(twice.stderr.contains("is named twice"), "{}", twice.stderr);
+    }
+}
+
 #[test]
 fn a_folder_without_a_baseline_gives_no_verdict() {
     let place = Place::new();
@@ -561,9 +633,16 @@ fn a_folder_without_a_baseline_gives_no_verdict() {
     assert_eq!(told.status.code(), Some(3));
     assert!(told.stderr.contains("no earlier deploy"), "{}", told.stderr);
     assert_eq!(told.stdout, "");
-    let missing = place.diff("--baseline nowhere deploys/first.plop");
-    assert_eq!(missing.status.code(), Some(2));
-    assert!(missing.stderr.contains("nowhere"), "{}", missing.stderr);
+    fs::create_dir(place.0.path().join("empty")).unwrap();
+    let told = place.diff("--baseline empty deploys/first.plop");
+    assert_eq!(told.status.code(), Some(3), "{}", told.stderr);
+    assert!(told.stderr.contains("no earlier deploy"), "{}", told.stderr);
+    for name in ["nowhere", "deploys/first.plop"] {
+        let missing = place.diff(&format!("--baseline {name} deploys/first.plop"));
+        assert_eq!(missing.status.code(), Some(2));
+        let said = format!("--baseline {name}: there is no such folder");
+        assert!(missing.stderr.contains(&said), "{}", missing.stderr);
+    }
     // What is judged must be of one commit, and its service known where there are several.
     Filed {
         commit: "b",

@@ -1,5 +1,6 @@
 //! `plop calibrate`: what runs of one build tell of a service, for comparisons to come.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,9 +10,12 @@ use plop_core::{Profile, one_run};
 use plop_diff::{Calibration, Options, Prior, Surroundings, calibrate};
 use serde_json::{Value, json};
 
+use super::diff::baseline::told;
 use crate::args::Settings;
-use crate::input::InputArgs;
+use crate::input::{InputArgs, NamedTwice, named_twice};
+use crate::output;
 use crate::report;
+use crate::tell::tell;
 
 /// Learn from runs of one build how much runs differ, for plop diff --calibration
 ///
@@ -39,25 +43,20 @@ pub(crate) struct Args {
 const SCHEMA: &str = "plop.calibration/1";
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
-    let mut input = args.input;
-    input.files = unfolded(&input.files()?)?;
-    let mut runs: Vec<Profile> = Vec::new();
-    for input in input.read_all(settings)? {
-        report::print_notes(&input.name, &input.loaded.notes, settings);
-        let run = one_run(input.loaded.profiles)
-            .with_context(|| format!("cannot add up the profiles of {}", input.name))?;
-        runs.push(run);
-    }
+    let runs = runs(&args.input, settings)?;
     let options = Options {
         value: args.value,
         ..Options::default()
     };
     let profiles: Vec<&Profile> = runs.iter().collect();
     let calibration = calibrate(&profiles, &options).context("cannot calibrate")?;
-    let document = document(&calibration);
+    let mixed = mixed(&runs);
+    for said in &mixed {
+        tell!("{said}");
+    }
+    let document = document(&calibration, &mixed);
     if let Some(file) = &args.output {
-        std::fs::write(file, format!("{document}\n"))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        output::write_text(Some(file), &format!("{document}\n"))?;
     }
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -68,35 +67,95 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The profiles in folders, in the order of their names.
-fn unfolded(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for file in files {
-        if !file.is_dir() {
-            all.push(file.clone());
-            continue;
+/// The runs in files and folders. What is no profile is left out of a folder, which is said.
+fn runs(input: &InputArgs, settings: &Settings) -> Result<Vec<Profile>> {
+    let named = input.files()?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut of_folders: Vec<Option<&Path>> = Vec::new();
+    for file in &named {
+        match file.is_dir() {
+            true => files.extend(inside(file)?),
+            false => files.push(file.clone()),
         }
-        let cannot = || format!("cannot read {}", file.display());
-        let mut inside = Vec::new();
-        for entry in std::fs::read_dir(file).with_context(cannot)? {
-            let path = entry.with_context(cannot)?.path();
-            let hidden = path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            if path.is_file() && !hidden {
-                inside.push(path);
-            }
-        }
-        if inside.is_empty() {
-            bail!("{}: there is no profile in it", file.display());
-        }
-        inside.sort();
-        all.extend(inside);
+        of_folders.resize(files.len(), file.is_dir().then_some(file));
     }
-    Ok(all)
+    if let Some(NamedTwice { named, .. }) = named_twice(&files) {
+        bail!("{named} is named twice: it is one run, and counts once");
+    }
+    let (mut runs, mut left_out) = (Vec::new(), Vec::new());
+    let mut filled: BTreeSet<&Path> = BTreeSet::new();
+    let read = input.read_these(&files, settings)?;
+    for ((file, folder), read) in files.iter().zip(of_folders).zip(read) {
+        match (read, folder) {
+            (Ok(read), _) => {
+                report::print_notes(&read.name, &read.loaded.notes, settings);
+                let run = one_run(read.loaded.profiles)
+                    .with_context(|| format!("cannot add up the profiles of {}", read.name))?;
+                runs.push(run);
+                filled.extend(folder);
+            }
+            (Err(_), Some(_)) => left_out.push(file.display().to_string()),
+            (Err(error), None) => return Err(error),
+        }
+    }
+    if !left_out.is_empty() {
+        tell!("{}", told(("cannot be read", left_out)));
+    }
+    let is_empty = |file: &&PathBuf| file.is_dir() && !filled.contains(file.as_path());
+    if let Some(folder) = named.iter().find(is_empty) {
+        bail!("{}: there is no profile in it", folder.display());
+    }
+    Ok(runs)
 }
 
-fn document(calibration: &Calibration) -> Value {
+/// The files in a folder, hidden ones aside, in the order of their names.
+fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot read {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !is_hidden && entry.path().is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What has to be alike, by its name for people, and all that it is.
+pub(super) fn surroundings(all: &[Surroundings]) -> [(&'static str, Vec<&str>); 4] {
+    let words: [(_, fn(&Surroundings) -> &str); 4] = [
+        ("interpreter", |of| &of.runtime),
+        ("kind of machine", |of| &of.host),
+        ("clock", |of| &of.clock),
+        ("sampling period", |of| &of.period),
+    ];
+    words.map(|(what, word)| {
+        let distinct: BTreeSet<&str> = all
+            .iter()
+            .map(word)
+            .filter(|word| !word.is_empty())
+            .collect();
+        (what, distinct.into_iter().collect())
+    })
+}
+
+/// What is said of runs that were not recorded alike.
+fn mixed(runs: &[Profile]) -> Vec<String> {
+    let all: Vec<Surroundings> = runs.iter().map(Surroundings::of).collect();
+    (surroundings(&all).into_iter())
+        .filter(|(_, words)| words.len() > 1)
+        .map(|(what, words)| {
+            format!(
+                "the runs are of more than one {what}, which counts as a difference between runs: {}",
+                words.join(", ")
+            )
+        })
+        .collect()
+}
+
+fn document(calibration: &Calibration, mixed: &[String]) -> Value {
     json!({
         "schema": SCHEMA,
         "runs": calibration.runs,
@@ -115,6 +174,7 @@ fn document(calibration: &Calibration) -> Value {
         "host": calibration.surroundings.host,
         "clock": calibration.surroundings.clock,
         "period": calibration.surroundings.period,
+        "warnings": mixed.iter().map(|text| json!({"code": "mixed", "text": text})).collect::<Vec<_>>(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! `plop diff`: whether the new build is slower, and where.
 
 mod annotations;
-mod baseline;
+pub(super) mod baseline;
 mod call_tree;
 mod code_quality;
 mod files;
@@ -17,10 +17,8 @@ mod terminal;
 mod text;
 mod without;
 
-use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -31,7 +29,7 @@ use plop_diff::{By, Comparison, Mode, Options, Surroundings, Verdict, Warning, c
 use self::baseline::{Deploy, Named};
 use self::files::FileArgs;
 use crate::args::Settings;
-use crate::input::InputArgs;
+use crate::input::{InputArgs, NamedTwice, named_twice};
 use crate::outcome;
 use crate::report;
 use crate::tell::tell;
@@ -40,8 +38,9 @@ use crate::tell::tell;
 ///
 /// Every set of stacks that one cause can have made dearer is weighed: a function itself, a function with what
 /// it calls, a place in the call tree, a call. What changed more than chance would have any of them change is a
-/// finding, one for each cause; on two runs of one build there is one in a hundred comparisons (--alpha). A
-/// growth of less than --min-effect does not fail.
+/// finding, one for each cause; on runs of one build there is one in a hundred comparisons (--alpha), if several
+/// runs a side, --baseline or --calibration tell how much runs differ: a single pair knows only what its slices and a
+/// usual service show, and errs more often. A growth of less than --min-effect does not fail.
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 fine, improvements included; 1 a regression; 2 usage, or input that \
@@ -81,7 +80,7 @@ pub(crate) struct Args {
     /// The kind of value that is compared, such as cpu or wall; otherwise the files' default
     #[arg(long, value_name = "KIND")]
     value: Option<String>,
-    /// How often two runs of one build may fail
+    /// How often runs of one build may fail; below 1% the comparison takes longer, below 0.01% it is refused
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
     alpha: f64,
     /// The least growth that fails, as a share of the whole cost
@@ -235,11 +234,11 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     }
     let told = left_out.into_iter().map(self::left_out);
     comparison.warnings.extend(told);
-    let judged_in = after.iter().flat_map(|deploy| &deploy.runs).next();
-    if let Some((_, run)) = judged_in {
-        let elsewhere = differences(&learnt_in, &Surroundings::of(run));
-        comparison.warnings.extend(elsewhere);
-    }
+    let judged_in: Vec<Surroundings> = (after.iter().flat_map(|deploy| &deploy.runs))
+        .map(|(_, run)| Surroundings::of(run))
+        .collect();
+    let elsewhere = differences(&learnt_in, &judged_in);
+    comparison.warnings.extend(elsewhere);
     files::write(&comparison, &wanted, settings)?;
     if is_quiet {
         return Ok(exit_code(&comparison));
@@ -265,21 +264,24 @@ fn left_out(text: String) -> Warning {
 }
 
 /// How a calibration was learnt elsewhere than what is judged.
-fn differences(learnt: &Surroundings, judged: &Surroundings) -> Vec<Warning> {
-    [
-        ("interpreter", &learnt.runtime, &judged.runtime),
-        ("kind of machine", &learnt.host, &judged.host),
-        ("clock", &learnt.clock, &judged.clock),
-        ("sampling period", &learnt.period, &judged.period),
-    ]
-    .into_iter()
-    .filter(|(_, learnt, judged)| !learnt.is_empty() && !judged.is_empty() && learnt != judged)
-    .map(|(what, learnt, judged)| Warning {
-        code: "calibration",
-        text: format!("the calibration is of another {what}: {learnt}, not {judged}"),
-        forbids: false,
-    })
-    .collect()
+fn differences(learnt: &Surroundings, judged: &[Surroundings]) -> Vec<Warning> {
+    let words = super::calibrate::surroundings(judged);
+    super::calibrate::surroundings(std::slice::from_ref(learnt))
+        .into_iter()
+        .zip(words)
+        .filter(|((_, learnt), (_, judged))| {
+            !learnt.is_empty() && judged.iter().any(|word| !learnt.contains(word))
+        })
+        .map(|((what, learnt), (_, judged))| Warning {
+            code: "calibration",
+            text: format!(
+                "the calibration is of another {what}: {}, not {}",
+                learnt.join(", "),
+                judged.join(", ")
+            ),
+            forbids: false,
+        })
+        .collect()
 }
 
 /// Both sides, read. There is nothing before where a folder has no earlier deploy.
@@ -290,11 +292,17 @@ struct Sides {
     left_out: Vec<String>,
 }
 
+/// What is said of a file that is twice on one side.
+const TWICE: &str = " is named twice on one side: it is one run, and counts once";
+
 fn sides(args: &Args, settings: &Settings) -> Result<Sides> {
     let input = &args.input;
     let mut files = input.files()?;
     if let Some(folder) = &args.baseline {
-        let after = read(input, &files, settings)?;
+        if let Some(NamedTwice { named, .. }) = named_twice(&files) {
+            bail!("{named}{TWICE}");
+        }
+        let after = in_order(read(input, &files, settings)?);
         let found = baseline::find(folder, &after, usize::from(args.last), input, settings)?;
         let after = Deploy {
             name: String::new(),
@@ -325,26 +333,18 @@ fn sides(args: &Args, settings: &Settings) -> Result<Sides> {
         false => files.len(),
     };
     files.extend(args.vs.iter().cloned());
-    let mut met: HashMap<Identity, usize> = HashMap::new();
-    for (n, file) in files.iter().enumerate() {
-        let Some(first) = met.insert(identity(file), n) else {
-            continue;
-        };
-        let other = &files[first];
-        let named = match other == file {
-            true => file.display().to_string(),
-            false => format!("{}, which is {},", file.display(), other.display()),
-        };
+    if let Some(NamedTwice { places, named }) = named_twice(&files) {
+        let [first, again] = places.map(|n| n < split);
         ensure!(
-            (first < split) == (n < split),
+            first == again,
             "{named} is on both sides: there is nothing to compare"
         );
-        bail!("{named} is named twice on one side: it is one run, and counts once");
+        bail!("{named}{TWICE}");
     }
     let mut before = read(input, &files, settings)?;
     let after = before.split_off(split);
     let [before, after] = [before, after].map(|runs| {
-        let name = String::new();
+        let (name, runs) = (String::new(), in_order(runs));
         each(Deploy { name, runs })
     });
     Ok(Sides {
@@ -352,6 +352,12 @@ fn sides(args: &Args, settings: &Settings) -> Result<Sides> {
         after,
         left_out: Vec::new(),
     })
+}
+
+/// The runs of a side, so that it is called the same in whatever order they were named.
+fn in_order(mut runs: Vec<Named>) -> Vec<Named> {
+    runs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    runs
 }
 
 /// Each run for itself.
@@ -393,25 +399,6 @@ fn name(side: &[Deploy]) -> String {
         0 => first.to_owned(),
         more => format!("{first} and {more} more"),
     }
-}
-
-/// Which file a path names, whatever links lead there.
-#[derive(PartialEq, Eq, Hash)]
-enum Identity {
-    Inode(u64, u64),
-    /// Of a file that cannot be looked at.
-    Path(PathBuf),
-}
-
-fn identity(file: &Path) -> Identity {
-    match file.metadata() {
-        Ok(found) => Identity::Inode(found.dev(), found.ino()),
-        Err(_) => Identity::Path(file.to_owned()),
-    }
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    identity(one) == identity(other)
 }
 
 fn exit_code(comparison: &Comparison) -> ExitCode {

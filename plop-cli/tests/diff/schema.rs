@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
 
-use crate::{Place, deploys};
+use crate::{FILED, Place, deploys};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -45,6 +45,9 @@ impl Schema {
 /// Comparisons with every verdict, method and mode.
 fn documents() -> Vec<Value> {
     let place = Place::new();
+    std::fs::create_dir(place.0.path().join("empty")).unwrap();
+    std::fs::write(place.0.path().join("empty/README"), "none yet").unwrap();
+    FILED.put(&place, "first.plop");
     place.folded("before.folded", 20_000.0, 1.0);
     place.folded("same.folded", 21_000.0, 1.0);
     place.folded("doubtful.folded", 20_000.0, 1.5);
@@ -70,6 +73,7 @@ fn documents() -> Vec<Value> {
             deploys("before"),
             deploys("refactored")
         ),
+        "--baseline empty first.plop".into(),
     ]
     .iter()
     .map(|words| {
@@ -128,6 +132,22 @@ fn the_schema_refuses_a_document_that_lacks_a_key() {
     let mut wrong = documents[0].clone();
     wrong["exit"] = 3.into();
     assert!(schema.refusal(&wrong).is_some(), "verdict and exit code");
+}
+
+#[test]
+fn the_first_deploy_has_a_document_without_a_verdict() {
+    let documents = documents();
+    let first = documents.last().unwrap();
+    assert_eq!(
+        (&first["verdict"], &first["exit"]),
+        (&"inconclusive".into(), &3.into())
+    );
+    assert_eq!(first["sides"][0]["name"], "no earlier deploy");
+    assert_eq!(first["sides"][1]["name"], "first.plop");
+    let warnings = first["warnings"].as_array().unwrap();
+    let codes: Vec<&Value> = warnings.iter().map(|warning| &warning["code"]).collect();
+    assert_eq!(codes, ["no-baseline", "left-out"]);
+    assert_eq!(warnings[0]["forbids_a_verdict"], true);
 }
 
 #[test]

@@ -7,9 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use plop_core::{Attribute, LabelValue, Profile, one_run};
 use plop_diff::Surroundings;
 
-use super::is_same;
 use crate::args::Settings;
-use crate::input::InputArgs;
+use crate::input::{InputArgs, is_same};
 
 /// Fewer samples are no baseline.
 const FEWEST_SAMPLES: f64 = 500.0;
@@ -49,13 +48,13 @@ pub(super) fn find(
     settings: &Settings,
 ) -> Result<Baseline> {
     let judged = Judged::of(after)?;
-    let mut files = Vec::new();
-    collect(folder, &mut files)?;
     ensure!(
-        !files.is_empty(),
-        "{}: there is no profile in it",
+        folder.is_dir(),
+        "--baseline {}: there is no such folder",
         folder.display()
     );
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
     files.sort();
     files.retain(|file| !(after.iter()).any(|(name, _)| is_same(file, Path::new(name))));
     let mut left_out: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
@@ -88,8 +87,19 @@ pub(super) fn find(
             services.join(", ")
         );
     }
+    let mut deploys = deploys(good);
+    deploys.retain(|deploy| {
+        let is_like = judged.is_like(deploy);
+        if !is_like {
+            let files = deploy.runs.iter().map(|(file, _)| file.clone());
+            let why = "are of deploys that lack an interpreter, kind of machine, clock or period of what is judged";
+            left_out.entry(why).or_default().extend(files);
+        }
+        is_like
+    });
+    deploys.drain(..deploys.len().saturating_sub(count));
     Ok(Baseline {
-        deploys: latest(good, count),
+        deploys,
         left_out: left_out.into_iter().map(told).collect(),
     })
 }
@@ -118,7 +128,8 @@ struct Judged {
     service: Option<String>,
     commit: Option<String>,
     start_ns: Option<i64>,
-    surroundings: Surroundings,
+    /// Those of each file.
+    surroundings: Vec<Surroundings>,
 }
 
 impl Judged {
@@ -136,12 +147,12 @@ impl Judged {
             );
             Ok(all.pop().flatten())
         };
-        let (_, first) = after.first().context("no file to judge is named")?;
+        ensure!(!after.is_empty(), "no file to judge is named");
         Ok(Judged {
             service: one("service", &|run| label(run, "service"))?,
             commit: one("commit", &commit)?,
             start_ns: after.iter().filter_map(|(_, run)| run.meta.start_ns).min(),
-            surroundings: Surroundings::of(first),
+            surroundings: (after.iter().map(|(_, run)| Surroundings::of(run))).collect(),
         })
     }
 
@@ -159,7 +170,7 @@ impl Judged {
         {
             return Some("are later than what is judged");
         }
-        if Surroundings::of(run) != self.surroundings {
+        if !self.surroundings.contains(&Surroundings::of(run)) {
             return Some("have another interpreter, kind of machine, clock or period");
         }
         let ticks = run.meta.ticks;
@@ -171,10 +182,18 @@ impl Judged {
         }
         (plop_diff::samples_of(run) < FEWEST_SAMPLES).then_some("have fewer than 500 samples")
     }
+
+    /// Whether a deploy has runs of all surroundings that are judged.
+    fn is_like(&self, deploy: &Deploy) -> bool {
+        let has = |judged: &Surroundings| {
+            (deploy.runs.iter()).any(|(_, run)| Surroundings::of(run) == *judged)
+        };
+        self.surroundings.iter().all(has)
+    }
 }
 
-/// The last deploys, the oldest first.
-fn latest(runs: Vec<Named>, count: usize) -> Vec<Deploy> {
+/// Runs as deploys, the oldest first.
+fn deploys(runs: Vec<Named>) -> Vec<Deploy> {
     let mut deploys: Vec<(Option<i64>, Deploy)> = Vec::new();
     for (file, run) in runs {
         let start = run.meta.start_ns;
@@ -195,12 +214,11 @@ fn latest(runs: Vec<Named>, count: usize) -> Vec<Deploy> {
     }
     // Those of one time, or of none, in the order of their names.
     deploys.sort_by_key(|(start, _)| *start);
-    let first = deploys.len().saturating_sub(count);
-    deploys.drain(first..).map(|(_, deploy)| deploy).collect()
+    deploys.into_iter().map(|(_, deploy)| deploy).collect()
 }
 
 /// A sentence on files that were left out.
-fn told((why, files): (&'static str, Vec<String>)) -> String {
+pub(in crate::commands) fn told((why, files): (&'static str, Vec<String>)) -> String {
     let names = files[..files.len().min(NAMED)].join(", ");
     let more = match files.len().saturating_sub(NAMED) {
         0 => String::new(),

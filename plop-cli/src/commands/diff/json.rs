@@ -1,7 +1,7 @@
 //! A comparison as JSON, for programs: `plop.diff/1`, which docs/json.md and docs/plop.diff.schema.json tell
 //! about.
 
-use plop_diff::{Comparison, Environment, Finding, Function, Power, Side, Summary, Total};
+use plop_diff::{Comparison, Environment, Finding, Function, Power, Side, Summary, Total, Warning};
 use serde_json::{Value, json};
 
 use super::{exit, singular};
@@ -40,12 +40,17 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             "measured": comparison.noise.measured,
         },
         "power": comparison.power.iter().map(power).collect::<Vec<_>>(),
-        "warnings": (comparison.warnings.iter())
-            .map(|warning| json!({
-                "code": warning.code, "text": warning.text, "forbids_a_verdict": warning.forbids,
-            }))
-            .collect::<Vec<_>>(),
+        "warnings": warnings(&comparison.warnings),
     })
+}
+
+fn warnings(said: &[Warning]) -> Vec<Value> {
+    let told = |warning: &Warning| {
+        json!({
+            "code": warning.code, "text": warning.text, "forbids_a_verdict": warning.forbids,
+        })
+    };
+    said.iter().map(told).collect()
 }
 
 fn ids(findings: &[usize]) -> Vec<String> {
