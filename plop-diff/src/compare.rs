@@ -271,7 +271,8 @@ fn permutations(options: &Options) -> Result<usize> {
     if options.alpha >= USUAL_ALPHA {
         return Ok(options.permutations);
     }
-    let needed = (AT_LIMIT / options.alpha).round() as usize - 1;
+    // A little less, so that what divides evenly stays so.
+    let needed = ((AT_LIMIT / options.alpha - 1e-6).ceil() as usize).saturating_sub(1);
     if needed > MOST_DEALS {
         return Err(Error::new(format!(
             "an error rate (alpha) of less than {} % cannot be told from {MOST_DEALS} deals, which are as many as there are",
