@@ -51,6 +51,7 @@ mod replicates;
 mod roots;
 mod runs;
 mod scan;
+mod series;
 mod sets;
 mod shift;
 pub mod stats;
@@ -68,5 +69,6 @@ pub use comparison::{
 pub use environment::Surroundings;
 pub use groups::By;
 pub use noise::Prior;
+pub use series::{ChangePoint, Estimate, FEWEST_DEPLOYS, Series, Tracked, What, series};
 pub use sets::{Kind, Set};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

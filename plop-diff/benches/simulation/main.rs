@@ -12,6 +12,7 @@
 //! cargo bench -p plop-diff --bench simulation -- shifts 120 sticky-300k run-300k
 //! cargo bench -p plop-diff --bench simulation -- peers 1000 run-3k
 //! cargo bench -p plop-diff --bench simulation -- fixed-work 120 0.01
+//! cargo bench -p plop-diff --bench simulation -- series 400 sticky-30k run-30k
 //! ```
 //!
 //! A cell is a noise, a number of samples a run, and what is compared: `:plain` one run with one, which is meant
@@ -28,6 +29,7 @@ mod power;
 mod probit;
 mod program;
 mod random;
+mod series;
 mod shifts;
 mod truth;
 
@@ -37,7 +39,8 @@ use cell::Cell;
 
 const USAGE: &str = "\
 usage: simulation alarms|power|injections|shifts|peers COUNT CELL...
-       simulation fixed-work COUNT ALPHA [FOLDER]";
+       simulation fixed-work COUNT ALPHA [FOLDER]
+       simulation series COUNT CELL... [FOLDER]";
 
 fn main() {
     let words: Vec<String> = (std::env::args().skip(1))
@@ -60,6 +63,14 @@ fn main() {
         "injections" => each(injections::HEAD, &injections::injections),
         "shifts" => each(shifts::HEAD, &shifts::shifts),
         "peers" => each(peers::HEAD, &peers::peers),
+        "series" => {
+            let cells = rest.iter().map_while(|text| Cell::parse(text)).count();
+            let folder = rest.get(cells).map(Path::new);
+            println!("{}", series::HEAD);
+            for text in &rest[..cells] {
+                series::series(Cell::parse(text).expect(USAGE), count, folder);
+            }
+        }
         "fixed-work" => {
             let [alpha, rest @ ..] = rest else {
                 return println!("{USAGE}");
