@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    bench, calibrate, completions, convert, diff, formats, info, man, merge, record,
+    bench, calibrate, completions, convert, diff, formats, history, info, man, merge, record,
 };
 
 /// Find out what a program spends its time on, and whether the last deploy made it slower.
@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Merge(merge::Args),
     Diff(diff::Args),
     Calibrate(calibrate::Args),
+    History(history::Args),
     Bench(bench::Args),
     Info(info::Args),
     Formats(formats::Args),

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod formats;
+pub(crate) mod history;
 pub(crate) mod info;
 pub(crate) mod man;
 pub(crate) mod merge;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
         Command::Merge(args) => merge::run(args, settings),
         Command::Diff(args) => diff::run(args, settings),
         Command::Calibrate(args) => calibrate::run(args, settings),
+        Command::History(args) => history::run(args, settings),
         Command::Bench(args) => bench::run(args, settings),
         Command::Info(args) => info::run(args, settings),
         Command::Formats(args) => formats::run(args),

@@ -3,6 +3,8 @@
 
 #[path = "diff/calibration.rs"]
 mod calibration;
+#[path = "diff/history.rs"]
+mod history;
 #[path = "diff/inputs.rs"]
 mod inputs;
 #[path = "diff/names.rs"]

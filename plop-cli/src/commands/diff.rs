@@ -7,7 +7,7 @@ mod code_quality;
 mod files;
 mod json;
 mod junit;
-mod layout;
+pub(super) mod layout;
 mod markdown;
 mod places;
 mod remarks;
@@ -117,7 +117,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum ModeArg {
+pub(super) enum ModeArg {
     /// CPU time per unit of work if both sides count work, otherwise shares
     Auto,
     /// CPU time per unit of work
@@ -143,7 +143,7 @@ impl From<ModeArg> for Mode {
 }
 
 /// A share: `0.5%` or `0.005`.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let wrong = || format!("expected a share such as 0.5% or 0.005, found `{text}`");
     let (number, per) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), 100.0),
@@ -382,7 +382,7 @@ fn read(input: &InputArgs, files: &[PathBuf], settings: &Settings) -> Result<Vec
         .collect()
 }
 
-fn profiles(side: &[Deploy]) -> Vec<Vec<&Profile>> {
+pub(super) fn profiles(side: &[Deploy]) -> Vec<Vec<&Profile>> {
     side.iter()
         .map(|deploy| deploy.runs.iter().map(|(_, run)| run).collect())
         .collect()

@@ -1,4 +1,5 @@
-//! The last good deploys of a service, out of a folder that holds a profile of every deploy.
+//! The deploys of a service, out of a folder that holds a profile of every deploy: the last good ones before one that
+//! is judged, or all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,21 +19,21 @@ const LOST: f64 = 0.05;
 const NAMED: usize = 3;
 
 /// A run, with its name for people.
-pub(super) type Named = (String, Profile);
+pub(crate) type Named = (String, Profile);
 
 /// One commit's runs: those of several hosts, or several of one.
-pub(super) struct Deploy {
+pub(crate) struct Deploy {
     /// The commit, or the file where it names none.
-    pub(super) name: String,
-    pub(super) runs: Vec<Named>,
+    pub(crate) name: String,
+    pub(crate) runs: Vec<Named>,
 }
 
 /// What was found in a folder.
-pub(super) struct Baseline {
+pub(crate) struct Baseline {
     /// Earlier deploys, the oldest first; none if there is nothing to compare with.
-    pub(super) deploys: Vec<Deploy>,
+    pub(crate) deploys: Vec<Deploy>,
     /// What was left out and why, for people.
-    pub(super) left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 /// Finds the last `count` deploys before the one that `after` is of.
@@ -57,28 +58,10 @@ pub(super) fn find(
     collect(folder, &mut files)?;
     files.sort();
     files.retain(|file| !(after.iter()).any(|(name, _)| is_same(file, Path::new(name))));
-    let mut left_out: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    let mut services: Vec<String> = Vec::new();
-    let mut good: Vec<Named> = Vec::new();
-    for (file, read) in files.iter().zip(input.read_these(&files, settings)?) {
-        let name = file.display().to_string();
-        let run = match read.and_then(|read| Ok(one_run(read.loaded.profiles)?)) {
-            Ok(run) => run,
-            Err(_) => {
-                left_out.entry("cannot be read").or_default().push(name);
-                continue;
-            }
-        };
-        if let Some(service) = label(&run, "service")
-            && !services.contains(&service)
-        {
-            services.push(service);
-        }
-        match judged.objection(&run) {
-            Some(why) => left_out.entry(why).or_default().push(name),
-            None => good.push((name, run)),
-        }
-    }
+    let mut found = Found::read(&files, input, settings)?;
+    let services = found.services();
+    let good = found.good(&judged);
+    let left_out = found.left_out;
     if judged.service.is_none() && services.len() > 1 {
         bail!(
             "{} holds profiles of {}, and what is judged does not say which of them it is of (record it with \
@@ -102,6 +85,136 @@ pub(super) fn find(
         deploys,
         left_out: left_out.into_iter().map(told).collect(),
     })
+}
+
+/// All deploys of one service in folders and files, no more than `count` of the last. Those that are recorded
+/// differently from the last are left out.
+///
+/// # Errors
+/// When a folder cannot be read, no file is a profile, or they are of several services and none is named.
+pub(crate) fn all(
+    places: &[PathBuf],
+    service: Option<&str>,
+    count: usize,
+    input: &InputArgs,
+    settings: &Settings,
+) -> Result<Baseline> {
+    let mut files = Vec::new();
+    for place in places {
+        ensure!(
+            place.exists(),
+            "{}: there is no such file or folder",
+            place.display()
+        );
+        match place.is_dir() {
+            true => collect(place, &mut files)?,
+            false => files.push(place.clone()),
+        }
+    }
+    files.sort();
+    files.dedup();
+    let place = || match places {
+        [one] => one.display().to_string(),
+        [first, ..] => format!("{} and {} more", first.display(), places.len() - 1),
+        [] => String::new(),
+    };
+    ensure!(
+        !files.is_empty(),
+        "{}: there is no profile in it (plop record -o FOLDER/NAME.plop puts one there)",
+        place()
+    );
+    let mut found = Found::read(&files, input, settings)?;
+    ensure!(
+        !found.runs.is_empty(),
+        "{}: none of its {} files is a profile (plop info FILE tells of each what it is)",
+        place(),
+        files.len()
+    );
+    let services = found.services();
+    ensure!(
+        service.is_some() || services.len() < 2,
+        "{} has profiles of {} (choose one with --service)",
+        place(),
+        services.join(", ")
+    );
+    if let Some(service) = service {
+        ensure!(
+            services.iter().any(|of| of == service),
+            "{} has no profile of {service} (it has {})",
+            place(),
+            match services.is_empty() {
+                true => "none that names its service".to_owned(),
+                false => services.join(", "),
+            }
+        );
+    }
+    let of_service =
+        |run: &&Named| service.is_none() || label(&run.1, "service").as_deref() == service;
+    let last = (found.runs.iter().filter(of_service))
+        .max_by_key(|(file, run)| (run.meta.start_ns, file.clone()))
+        .with_context(|| format!("{}: there is no profile in it", place()))?;
+    let judged = Judged {
+        service: service.map(str::to_owned),
+        commit: None,
+        start_ns: None,
+        surroundings: Surroundings::of(&last.1),
+    };
+    let good = found.good(&judged);
+    Ok(Baseline {
+        deploys: latest(good, count),
+        left_out: found.left_out.into_iter().map(told).collect(),
+    })
+}
+
+/// What files hold.
+struct Found {
+    runs: Vec<Named>,
+    left_out: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Found {
+    fn read(files: &[PathBuf], input: &InputArgs, settings: &Settings) -> Result<Found> {
+        let mut found = Found {
+            runs: Vec::new(),
+            left_out: BTreeMap::new(),
+        };
+        for (file, read) in files.iter().zip(input.read_these(files, settings)?) {
+            let name = file.display().to_string();
+            match read.and_then(|read| Ok(one_run(read.loaded.profiles)?)) {
+                Ok(run) => found.runs.push((name, run)),
+                Err(_) => found.leave_out("cannot be read", name),
+            }
+        }
+        Ok(found)
+    }
+
+    fn leave_out(&mut self, why: &'static str, name: String) {
+        self.left_out.entry(why).or_default().push(name);
+    }
+
+    fn services(&self) -> Vec<String> {
+        let mut services: Vec<String> = Vec::new();
+        for (_, run) in &self.runs {
+            if let Some(service) = label(run, "service")
+                && !services.contains(&service)
+            {
+                services.push(service);
+            }
+        }
+        services
+    }
+
+    /// Takes out the runs that nothing speaks against.
+    fn good(&mut self, judged: &Judged) -> Vec<Named> {
+        let mut good = Vec::new();
+        for (name, run) in std::mem::take(&mut self.runs) {
+            match judged.objection(&run) {
+                Some(why) => self.leave_out(why, name),
+                None => good.push((name, run)),
+            }
+        }
+        good
+    }
 }
 
 /// Every file in a folder and those below it, hidden ones aside.

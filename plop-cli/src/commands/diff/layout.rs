@@ -4,29 +4,29 @@ use std::io::{self, Write};
 
 use super::text::visible;
 
-pub(super) const PLAIN: &str = "";
-pub(super) const BOLD: &str = "1";
-pub(super) const WORSE: &str = "1;38;5;208";
-pub(super) const BETTER: &str = "38;5;75";
-pub(super) const QUIET: &str = "2";
+pub(in crate::commands) const PLAIN: &str = "";
+pub(in crate::commands) const BOLD: &str = "1";
+pub(in crate::commands) const WORSE: &str = "1;38;5;208";
+pub(in crate::commands) const BETTER: &str = "38;5;75";
+pub(in crate::commands) const QUIET: &str = "2";
 
 /// A space at which no line is broken.
 const FIXED: char = '\u{a0}';
 
 /// How it is drawn.
-pub(super) struct Style {
-    pub(super) width: usize,
+pub(in crate::commands) struct Style {
+    pub(in crate::commands) width: usize,
     color: bool,
-    ascii: bool,
+    pub(in crate::commands) ascii: bool,
 }
 
 /// A piece of a line: what it says, and its colour.
-pub(super) struct Piece {
+pub(in crate::commands) struct Piece {
     code: &'static str,
     text: String,
 }
 
-pub(super) fn piece(code: &'static str, text: impl Into<String>) -> Piece {
+pub(in crate::commands) fn piece(code: &'static str, text: impl Into<String>) -> Piece {
     // A name with a line feed or an escape in it would be more than a name.
     let text = visible(&text.into());
     Piece { code, text }
@@ -34,7 +34,7 @@ pub(super) fn piece(code: &'static str, text: impl Into<String>) -> Piece {
 
 impl Style {
     /// The style for standard output. `ascii` is asked for.
-    pub(super) fn of(color: bool, terminal: bool, ascii: bool) -> Style {
+    pub(in crate::commands) fn of(color: bool, terminal: bool, ascii: bool) -> Style {
         let columns = std::env::var("COLUMNS")
             .ok()
             .and_then(|text| text.parse().ok());
@@ -63,7 +63,7 @@ impl Style {
 
     /// Prints pieces, two spaces between them, in as many lines as they need. `first` begins the first line, and so
     /// many spaces the others.
-    pub(super) fn put(
+    pub(in crate::commands) fn put(
         &self,
         out: &mut impl Write,
         first: Piece,
@@ -111,7 +111,7 @@ impl Style {
         writeln!(out, "{line}")
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
+    pub(in crate::commands) fn paint(&self, code: &str, text: &str) -> String {
         let text = text.replace(FIXED, " ");
         match self.color && !code.is_empty() && !text.is_empty() {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
@@ -120,7 +120,7 @@ impl Style {
     }
 
     /// A text that is no longer than the line; what is cut off is told by dots.
-    pub(super) fn cut(&self, text: &str, width: usize) -> String {
+    pub(in crate::commands) fn cut(&self, text: &str, width: usize) -> String {
         let dots = if self.ascii { "..." } else { "…" };
         match text.char_indices().nth(width) {
             None => text.to_owned(),
@@ -172,7 +172,7 @@ fn ascii(text: &str) -> String {
 }
 
 /// A text at whose spaces no line is broken.
-pub(super) fn fixed(text: impl Into<String>) -> String {
+pub(in crate::commands) fn fixed(text: impl Into<String>) -> String {
     text.into().replace(' ', "\u{a0}")
 }
 

@@ -1,0 +1,574 @@
+//! `plop history`: a service over its deploys, and at which of them something changed for good.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use plop_diff::{By, ChangePoint, Estimate, Kind, Options, Series, Tracked, What, series};
+use serde_json::{Value, json};
+
+use super::diff::baseline::{Baseline, Deploy, all};
+use super::diff::layout::{BETTER, BOLD, PLAIN, QUIET, Style, WORSE, fixed, piece};
+use super::diff::{ModeArg, profiles, share};
+use crate::args::Settings;
+use crate::input::InputArgs;
+use crate::outcome;
+use crate::tell::tell;
+
+/// Show a service over its deploys, and at which of them it changed for good
+///
+/// Folders stand for the profiles in them and below. Files of one commit are one deploy; deploys stand in the order of
+/// time. What changed at a deploy and stayed is looked for in all of them together, so that a creep is found that no two
+/// deploys show; in fifty deploys of one build something is found one time in a hundred (--alpha).
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 fine, whatever changed; 1 something grew, with --fail; 2 usage, or input that cannot be \
+    read.\n\n\
+    Examples:\n  \
+    plop history profiles/shop\n  \
+    plop history profiles/shop --function parse\n  \
+    plop history profiles/shop --last 20 --fail"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Show this function
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
+    /// How many deploys are looked at, the last ones
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=200))]
+    last: u16,
+    /// Which service, where there are several
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Fail with exit code 1 if something grew
+    #[arg(long)]
+    fail: bool,
+    /// What the whole is measured by
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeArg,
+    /// What tells kinds of requests apart, as for plop diff
+    #[arg(long, value_name = "LABEL")]
+    by: Option<String>,
+    /// The kind of value that is looked at, such as cpu or wall; otherwise the files' default
+    #[arg(long, value_name = "KIND")]
+    value: Option<String>,
+    /// How often something is found in deploys of one build
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
+    alpha: f64,
+    /// Use no signs but those of ASCII, as on a terminal whose locale has no others
+    #[arg(long)]
+    ascii: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The columns of a table that functions have, unless one is asked for.
+const COLUMNS: usize = 3;
+/// How much of a deploy's name is shown.
+const NAME: usize = 12;
+/// The height of the plot.
+const ROWS: usize = 8;
+
+pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let places = &args.input.files;
+    ensure!(
+        !places.is_empty(),
+        "no input (name a folder with a profile of every deploy)"
+    );
+    let Baseline { deploys, left_out } = all(
+        places,
+        args.service.as_deref(),
+        usize::from(args.last),
+        &args.input,
+        settings,
+    )?;
+    if deploys.is_empty() {
+        for said in &left_out {
+            tell!("{said}");
+        }
+        bail!("there is no deploy to show: every profile is left out");
+    }
+    if let Some(kind) = &args.value {
+        let lacks = (deploys.iter().flat_map(|deploy| &deploy.runs))
+            .find(|(_, run)| run.values.iter().all(|value| value.kind != *kind));
+        if let Some((file, run)) = lacks {
+            let has: Vec<&str> = run.values.iter().map(|value| value.kind.as_str()).collect();
+            bail!(
+                "{file} has no value {kind} (choose one with --value: {})",
+                has.join(", ")
+            );
+        }
+    }
+    let options = Options {
+        alpha: args.alpha,
+        mode: args.mode.into(),
+        value: args.value,
+        by: match args.by.as_deref() {
+            None => By::Usual,
+            Some("thread") => By::Thread,
+            Some("tree") => By::Tree,
+            Some(label) => By::Label(label.to_owned()),
+        },
+        ..Options::default()
+    };
+    let series = series(&profiles(&deploys), &options).context("cannot look at these deploys")?;
+    let chosen = match &args.function {
+        None => None,
+        Some(name) => Some(of_name(&series, name)?),
+    };
+    let grew = series.changes.iter().any(ChangePoint::grew);
+    let exit = if args.fail && grew {
+        outcome::REGRESSED
+    } else {
+        outcome::FINE
+    };
+    let mut out = io::stdout().lock();
+    if args.json {
+        let document = document(&series, &deploys, chosen.as_deref(), &left_out, exit);
+        writeln!(out, "{document}")?;
+    } else {
+        let terminal = io::stdout().is_terminal();
+        let style = Style::of(settings.color, terminal, args.ascii);
+        let shown = Shown {
+            series: &series,
+            names: deploys.iter().map(short).collect(),
+            style: &style,
+        };
+        shown.print(&mut out, chosen.as_deref(), &left_out)?;
+    }
+    Ok(ExitCode::from(exit))
+}
+
+/// The function of a name, itself and with what it calls.
+fn of_name<'s>(series: &'s Series, name: &str) -> Result<Vec<&'s Tracked>> {
+    let all = || series.functions.iter();
+    let is_exact = |of: &&Tracked| of.function.shown() == name || of.function.name == name;
+    let mut found: Vec<&Tracked> = all().filter(is_exact).collect();
+    if found.is_empty() {
+        found = all()
+            .filter(|of| of.function.shown().contains(name))
+            .collect();
+    }
+    let mut names: Vec<String> = found
+        .iter()
+        .map(|of| with_file(of.function.shown(), of.function.shown_file()))
+        .collect();
+    names.dedup();
+    names.sort();
+    names.dedup();
+    ensure!(
+        !names.is_empty(),
+        "no function {name} has 0.1 % of all samples or more; the largest is {}",
+        all().next().map_or("none", |of| of.function.shown())
+    );
+    ensure!(
+        names.len() == 1,
+        "--function {name} may be {} (name one)",
+        names[..names.len().min(5)].join(", ")
+    );
+    found.sort_by_key(|of| of.kind);
+    Ok(found)
+}
+
+fn with_file(name: &str, file: &str) -> String {
+    match file {
+        "" => name.to_owned(),
+        file => format!("{name} ({file})"),
+    }
+}
+
+/// The name of a deploy for people.
+fn short(deploy: &Deploy) -> String {
+    let is_commit = deploy.name.len() >= 20 && deploy.name.bytes().all(|b| b.is_ascii_hexdigit());
+    match is_commit {
+        true => deploy.name[..NAME].to_owned(),
+        false => deploy
+            .name
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+/// What is printed.
+struct Shown<'s> {
+    series: &'s Series,
+    names: Vec<String>,
+    style: &'s Style,
+}
+
+impl Shown<'_> {
+    fn print(
+        &self,
+        out: &mut impl Write,
+        chosen: Option<&[&Tracked]>,
+        left_out: &[String],
+    ) -> io::Result<()> {
+        let (series, style) = (self.series, self.style);
+        let count = series.deploys.len();
+        let samples: f64 = series.deploys.iter().map(|deploy| deploy.samples).sum();
+        style.put(
+            out,
+            piece(BOLD, "plop history  "),
+            4,
+            &[
+                piece(
+                    PLAIN,
+                    format!(
+                        "{count} deploys, {} to {}",
+                        self.names[0],
+                        self.names[count - 1]
+                    ),
+                ),
+                piece(QUIET, format!("{samples:.0} samples of {}", series.value)),
+            ],
+        )?;
+        for shift in &series.changes {
+            self.change(out, shift)?;
+        }
+        let text = match (series.changes.is_empty(), count < plop_diff::FEWEST_DEPLOYS) {
+            (_, true) => format!(
+                "with fewer than {} deploys nothing is looked for",
+                plop_diff::FEWEST_DEPLOYS
+            ),
+            (true, _) => format!(
+                "nothing changed for good (largest z {:.1}, limit {:.1}, {} sets of stacks)",
+                series.strongest, series.limit, series.hypotheses
+            ),
+            (false, _) => format!(
+                "plop diff says of two deploys all that differs (limit of z {:.1}, {} sets of stacks)",
+                series.limit, series.hypotheses
+            ),
+        };
+        style.put(out, piece(PLAIN, "  "), 4, &[piece(QUIET, text)])?;
+        for text in left_out {
+            style.put(out, piece(QUIET, "  "), 4, &[piece(QUIET, text)])?;
+        }
+        let own = series.functions.iter().filter(|of| of.kind == Kind::Own);
+        let columns: Vec<&Tracked> = match chosen {
+            Some(chosen) => chosen.to_vec(),
+            None => own.take(COLUMNS).collect(),
+        };
+        writeln!(out)?;
+        self.plot(out, chosen.and_then(|chosen| chosen.first().copied()))?;
+        writeln!(out)?;
+        self.table(out, &columns)
+    }
+
+    fn change(&self, out: &mut impl Write, shift: &ChangePoint) -> io::Result<()> {
+        let (sign, code) = match shift.grew() {
+            true => (" ▲ ", WORSE),
+            false => (" ▼ ", BETTER),
+        };
+        let what = match &shift.what {
+            None => format!("the whole ({})", self.series.unit),
+            Some(what) => name_of(what),
+        };
+        let how = match shift.over {
+            1 => "at once".to_owned(),
+            over => format!("over some {over} deploys"),
+        };
+        let since = &self.names[shift.onset];
+        let others: Vec<&str> = (shift.culprits.iter())
+            .filter(|n| **n != shift.onset)
+            .map(|n| self.names[*n].as_str())
+            .collect();
+        let since = match &others[..] {
+            [] => format!("since {since}"),
+            _ => format!("since {since}, or {}", others.join(", ")),
+        };
+        let percent = |share: f64| format!("{:+.2}", 100.0 * share);
+        let [low, high] = shift.change.interval.map(percent);
+        let (before, unit) = match shift.what {
+            None => (cost(shift.before, &self.series.unit), "%"),
+            Some(_) => (format!("{:.2} %", 100.0 * shift.before), "pt"),
+        };
+        let size = format!("{} {unit} [{low}, {high}]", percent(shift.change.value));
+        self.style.put(
+            out,
+            piece(code, sign),
+            4,
+            &[
+                piece(BOLD, what),
+                piece(code, fixed(size)),
+                piece(PLAIN, format!("from {}", fixed(before))),
+                piece(PLAIN, how),
+                piece(PLAIN, since),
+                piece(QUIET, fixed(format!("z {:.1}", shift.z))),
+            ],
+        )
+    }
+
+    /// The numbers that are plotted: of the function that is asked for, of what changed most surely, of the whole, or
+    /// of the largest function; and their name.
+    fn plotted(&self, chosen: Option<&Tracked>) -> (String, Vec<Estimate>) {
+        let series = self.series;
+        let of = |tracked: &Tracked| {
+            let shares = tracked.shares.iter().map(|share| scaled(share, 100.0));
+            (format!("{}, %", title(tracked)), shares.collect())
+        };
+        let changed = || {
+            let what = series.changes.first()?.what.as_ref()?;
+            let same = |of: &&Tracked| of.kind == what.kind && of.function == what.function;
+            series.functions.iter().find(same)
+        };
+        let total = || -> Option<Vec<Estimate>> {
+            series.deploys.iter().map(|deploy| deploy.total).collect()
+        };
+        if let Some(tracked) = chosen.or_else(changed) {
+            return of(tracked);
+        }
+        match total() {
+            Some(total) if series.unit.starts_with("ns/") => {
+                let unit = series.unit.trim_start_matches("ns/");
+                let of_ms = total.iter().map(|total| scaled(total, 1e-6)).collect();
+                (format!("ms of CPU for each of {unit}"), of_ms)
+            }
+            _ => series.functions.first().map(of).unwrap_or_default(),
+        }
+    }
+
+    /// A column for each deploy: where it may be, and where it is.
+    fn plot(&self, out: &mut impl Write, chosen: Option<&Tracked>) -> io::Result<()> {
+        let (title, mut values) = self.plotted(chosen);
+        let margin = 10;
+        let first = values.len().saturating_sub(self.style.width - margin);
+        values.drain(..first);
+        let low = values
+            .iter()
+            .map(|value| value.interval[0])
+            .fold(f64::INFINITY, f64::min);
+        let high = values
+            .iter()
+            .map(|value| value.interval[1])
+            .fold(f64::NEG_INFINITY, f64::max);
+        if values.is_empty() || !(high > low) {
+            return Ok(());
+        }
+        let row =
+            |value: f64| (((high - value) / (high - low) * ROWS as f64) as usize).min(ROWS - 1);
+        let (dot, bar, axis, mark) = match self.style.ascii {
+            true => ('o', ':', '|', '^'),
+            false => ('●', '│', '┤', '▴'),
+        };
+        writeln!(
+            out,
+            "{}",
+            self.style
+                .paint(BOLD, &self.style.cut(&title, self.style.width))
+        )?;
+        for n in 0..ROWS {
+            let label = match n {
+                0 => format!("{high:.2}"),
+                _ if n + 1 == ROWS => format!("{low:.2}"),
+                _ => String::new(),
+            };
+            let line: String = (values.iter())
+                .map(|value| match value.interval.map(row) {
+                    _ if row(value.value) == n => dot,
+                    [from, to] if (to..=from).contains(&n) => bar,
+                    _ => ' ',
+                })
+                .collect();
+            writeln!(out, "{label:>8} {axis}{}", line.trim_end())?;
+        }
+        let culprits = self
+            .series
+            .changes
+            .first()
+            .map_or(&[][..], |shift| &shift.culprits);
+        if !culprits.is_empty() {
+            let marks: String = (first..first + values.len())
+                .map(|n| if culprits.contains(&n) { mark } else { ' ' })
+                .collect();
+            let marks = format!("{:>8}  {}", "", marks.trim_end());
+            writeln!(out, "{}", self.style.paint(WORSE, &marks))?;
+        }
+        Ok(())
+    }
+
+    fn table(&self, out: &mut impl Write, functions: &[&Tracked]) -> io::Result<()> {
+        let series = self.series;
+        let mut columns: Vec<(String, Vec<String>)> = vec![
+            (
+                "deploy".into(),
+                self.names
+                    .iter()
+                    .map(|name| self.style.cut(name, NAME))
+                    .collect(),
+            ),
+            (
+                "samples".into(),
+                series
+                    .deploys
+                    .iter()
+                    .map(|deploy| format!("{:.0}", deploy.samples))
+                    .collect(),
+            ),
+        ];
+        if !series.unit.is_empty() {
+            let told = |total: &Option<Estimate>| {
+                total.map_or_else(String::new, |total| {
+                    let margin = 0.5 * (total.interval[1] - total.interval[0]);
+                    format!(
+                        "{} ±{}",
+                        cost(total.value, &series.unit),
+                        cost(margin, &series.unit)
+                    )
+                })
+            };
+            columns.push((
+                format!("total, {}", series.unit),
+                series
+                    .deploys
+                    .iter()
+                    .map(|deploy| told(&deploy.total))
+                    .collect(),
+            ));
+        }
+        for tracked in functions {
+            let told = |share: &Estimate| {
+                let margin = 0.5 * (share.interval[1] - share.interval[0]);
+                format!("{:.2} ±{:.2}", 100.0 * share.value, 100.0 * margin)
+            };
+            columns.push((
+                self.style.cut(&format!("{}, %", title(tracked)), 24),
+                tracked.shares.iter().map(told).collect(),
+            ));
+        }
+        let len = |text: &str| text.chars().count();
+        let mut left = self.style.width;
+        let fitting: Vec<(usize, &(String, Vec<String>))> = (columns.iter().enumerate())
+            .map(|(n, column)| {
+                let cells = column.1.iter().map(|cell| len(cell)).max().unwrap_or(0);
+                (
+                    cells.max(len(&column.0)) + if n == 0 { 0 } else { 2 },
+                    column,
+                )
+            })
+            .take_while(|(width, _)| {
+                let fits = *width <= left;
+                left = left.saturating_sub(*width);
+                fits
+            })
+            .collect();
+        let plain = |text: String| match self.style.ascii {
+            true => text.replace('±', "+-"),
+            false => text,
+        };
+        let line = |cell: &dyn Fn(&(String, Vec<String>)) -> String| -> String {
+            let mut line = String::new();
+            for (n, (width, column)) in fitting.iter().enumerate() {
+                let cell = cell(column);
+                let gap = width.saturating_sub(len(&cell));
+                match n {
+                    0 => line += &format!("{cell}{}", " ".repeat(gap)),
+                    _ => line += &format!("{}{cell}", " ".repeat(gap)),
+                }
+            }
+            plain(line)
+        };
+        writeln!(
+            out,
+            "{}",
+            self.style.paint(QUIET, &line(&|column| column.0.clone()))
+        )?;
+        for n in 0..series.deploys.len() {
+            writeln!(out, "{}", line(&|column| column.1[n].clone()))?;
+        }
+        Ok(())
+    }
+}
+
+fn scaled(estimate: &Estimate, factor: f64) -> Estimate {
+    Estimate {
+        value: factor * estimate.value,
+        interval: estimate.interval.map(|end| factor * end),
+    }
+}
+
+/// What a total is, in its unit.
+fn cost(number: f64, unit: &str) -> String {
+    match unit.starts_with("ns/") {
+        true => format!("{:.3} ms", number / 1e6),
+        false => format!("{number:.3}"),
+    }
+}
+
+fn title(tracked: &Tracked) -> String {
+    match tracked.kind {
+        Kind::Own => tracked.function.shown().to_owned(),
+        _ => format!("{} and below", tracked.function.shown()),
+    }
+}
+
+fn name_of(what: &What) -> String {
+    let name = with_file(what.function.shown(), what.function.shown_file());
+    match (what.kind, &what.caller) {
+        (Kind::Own, _) => name,
+        (Kind::Edge, Some(caller)) => format!("{} calling {name}", caller.shown()),
+        (Kind::Subtree, _) => format!(
+            "{name} as called by {}",
+            what.path[..what.path.len().saturating_sub(1)].join(" ▸ ")
+        ),
+        _ => format!("{name} and what it calls"),
+    }
+}
+
+fn document(
+    series: &Series,
+    deploys: &[Deploy],
+    chosen: Option<&[&Tracked]>,
+    left_out: &[String],
+    exit: u8,
+) -> Value {
+    let estimate = |of: &Estimate| json!({"value": of.value, "interval": of.interval});
+    let function = |of: &plop_diff::Function| json!({"name": of.shown(), "file": of.shown_file(), "line": of.line});
+    let name = |n: &usize| deploys[*n].name.as_str();
+    let shown: Vec<&Tracked> = match chosen {
+        Some(chosen) => chosen.to_vec(),
+        None => series.functions.iter().collect(),
+    };
+    json!({
+        "schema": "plop.history/1",
+        "exit": exit,
+        "value": series.value,
+        "unit": series.unit,
+        "total_tested": series.total_tested,
+        "deploys": deploys.iter().zip(&series.deploys).map(|(deploy, point)| json!({
+            "name": deploy.name,
+            "files": deploy.runs.iter().map(|(file, _)| file).collect::<Vec<_>>(),
+            "start_ns": deploy.runs.iter().filter_map(|(_, run)| run.meta.start_ns).max(),
+            "samples": point.samples,
+            "total": point.total.as_ref().map(estimate),
+        })).collect::<Vec<_>>(),
+        "functions": shown.iter().map(|of| json!({
+            "kind": of.kind.word(),
+            "function": function(&of.function),
+            "shares": of.shares.iter().map(estimate).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "changes": series.changes.iter().map(|shift| json!({
+            "what": shift.what.as_ref().map(|what| json!({
+                "kind": what.kind.word(),
+                "function": function(&what.function),
+                "caller": what.caller.as_ref().map(function),
+                "path": what.path,
+            })),
+            "direction": if shift.grew() { "grew" } else { "shrank" },
+            "since": name(&shift.onset),
+            "culprits": shift.culprits.iter().map(name).collect::<Vec<_>>(),
+            "over": shift.over,
+            "z": shift.z,
+            "before": shift.before,
+            "change": estimate(&shift.change),
+        })).collect::<Vec<_>>(),
+        "limit_z": series.limit,
+        "strongest_z": series.strongest,
+        "hypotheses": series.hypotheses,
+        "kinds_of_requests": series.kinds,
+        "left_out": left_out,
+    })
+}
