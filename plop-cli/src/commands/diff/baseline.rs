@@ -61,7 +61,7 @@ pub(super) fn find(
     let mut found = Found::read(&files, input, settings)?;
     let services = found.services();
     let good = found.good(&judged);
-    let left_out = found.left_out;
+    let mut left_out = found.left_out;
     if judged.service.is_none() && services.len() > 1 {
         bail!(
             "{} holds profiles of {}, and what is judged does not say which of them it is of (record it with \
@@ -153,15 +153,18 @@ pub(crate) fn all(
     let last = (found.runs.iter().filter(of_service))
         .max_by_key(|(file, run)| (run.meta.start_ns, file.clone()))
         .with_context(|| format!("{}: there is no profile in it", place()))?;
+    let of_last = (found.runs.iter()).filter(|(_, run)| commit(run) == commit(&last.1));
     let judged = Judged {
         service: service.map(str::to_owned),
         commit: None,
         start_ns: None,
-        surroundings: Surroundings::of(&last.1),
+        surroundings: of_last.map(|(_, run)| Surroundings::of(run)).collect(),
     };
     let good = found.good(&judged);
+    let mut deploys = deploys(good);
+    deploys.drain(..deploys.len().saturating_sub(count));
     Ok(Baseline {
-        deploys: latest(good, count),
+        deploys,
         left_out: found.left_out.into_iter().map(told).collect(),
     })
 }
