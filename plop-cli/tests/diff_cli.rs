@@ -13,6 +13,8 @@ mod names;
 mod outputs;
 #[path = "diff/planning.rs"]
 mod planning;
+#[path = "diff/renames.rs"]
+mod renames;
 #[path = "diff/report.rs"]
 mod report;
 #[path = "diff/reports.rs"]
@@ -60,6 +62,16 @@ impl Place {
         let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Writes folded stacks once more with two functions renamed and a wrapper.
+    fn renamed(&self, before: &str, after: &str) {
+        let text = fs::read_to_string(self.0.path().join(before)).unwrap();
+        let text = text
+            .replace("parse", "parse_line")
+            .replace("escape", "quote")
+            .replace("render", "cached;render");
+        fs::write(self.0.path().join(after), text).unwrap();
     }
 
     /// Writes runs of a service that counts requests and CPU time, in which a part of 30 % costs `factor` times as

@@ -10,6 +10,7 @@ use crate::groups::{By, unlabelled};
 use crate::noise::Prior;
 use crate::power::{self, Gate};
 use crate::reason::reason;
+use crate::renames::{self, Renames};
 use crate::scan::{Cause, MOST_CAUSES, Rules, Scan, scan};
 use crate::sets::{Kind, Set, sets};
 use crate::shift::shift;
@@ -46,6 +47,8 @@ pub struct Options {
     pub by: By,
     /// What the sides are called, in place of their commits.
     pub names: [Option<String>; 2],
+    /// What is known of functions' names that changed.
+    pub renames: Renames,
 }
 
 impl Default for Options {
@@ -63,6 +66,7 @@ impl Default for Options {
             prior: Prior::default(),
             by: By::default(),
             names: [None, None],
+            renames: Renames::default(),
         }
     }
 }
@@ -145,6 +149,7 @@ pub fn compare_deploys(
     said.extend([empty_before, empty_after].into_iter().flatten());
     said.extend(likeness(&tree, &selfs));
     said.extend(unlabelled(before, after, &options.by));
+    said.extend(renames::unknown(&tree));
     let (mode, mut whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
     let tested = whole.as_ref().and_then(|whole| whole.total.tested);
     let logs = whole.as_ref().filter(|_| tested.is_some());
@@ -181,14 +186,18 @@ pub fn compare_deploys(
             forbids: !scan.causes.iter().any(|cause| cause.change.z > 0.0),
         });
     }
+    let totals = selfs.each_ref().map(|selfs| tree.totals(selfs));
     let mut findings: Vec<Finding> = (scan.causes.iter())
         .map(|cause| finding(&weights, &scan, cause, samples))
         .collect();
-    let shift = shift(&weights, &scan, [deploys_before.len(), deploys_after.len()]);
-    for n in shift
-        .iter()
-        .flat_map(|shift| shift.grew.iter().chain(&shift.shrank))
-    {
+    let is_exchange: Vec<bool> = (findings.iter())
+        .map(|found| renames::is_exchange(&tree, &totals, found, options))
+        .collect();
+    let shift = shift(&weights, &scan, [deploys_before.len(), deploys_after.len()])
+        .and_then(|shift| shift.without(&is_exchange));
+    let mut exchanged = is_exchange.into_iter();
+    findings.retain(|_| exchanged.next() == Some(false));
+    for n in (shift.iter()).flat_map(|shift| shift.grew.iter().chain(&shift.shrank)) {
         findings[*n].moved = true;
     }
     let noise = noise_of(&weights, &scan, options);
@@ -379,7 +388,7 @@ pub(crate) fn prepared(
     let runs = chosen(before, after, options)?;
     let profiles: Vec<&Profile> = runs.iter().map(|run| run.profile).collect();
     let by = options.by.of(&profiles);
-    let tree = align(&runs, &by);
+    let tree = align(&runs, &by, &options.renames);
     for (side, profiles, which) in [
         ("before", before, Side::Before),
         ("after", after, Side::After),

@@ -229,6 +229,21 @@ pub struct Shift {
     pub interval: [f64; 2],
 }
 
+impl Shift {
+    /// The same when some of the findings are taken out; none if one of them is a part of it.
+    pub(crate) fn without(self, is_out: &[bool]) -> Option<Shift> {
+        let place = |n: &usize| {
+            let before = is_out[..*n].iter().filter(|out| !**out).count();
+            (!is_out[*n]).then_some(before)
+        };
+        Some(Shift {
+            grew: self.grew.iter().map(place).collect::<Option<_>>()?,
+            shrank: self.shrank.iter().map(place).collect::<Option<_>>()?,
+            ..self
+        })
+    }
+}
+
 impl Finding {
     /// Whether it costs more.
     pub fn grew(&self) -> bool {

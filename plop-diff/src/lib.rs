@@ -47,6 +47,7 @@ mod plain;
 mod power;
 mod random;
 mod reason;
+mod renames;
 mod replicates;
 mod roots;
 mod runs;
@@ -69,6 +70,7 @@ pub use comparison::{
 pub use environment::Surroundings;
 pub use groups::By;
 pub use noise::Prior;
+pub use renames::{Between, Done, Renamed, Renames};
 pub use series::{ChangePoint, Estimate, FEWEST_DEPLOYS, Series, Tracked, What, series};
 pub use sets::{Kind, Set};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

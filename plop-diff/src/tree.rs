@@ -1,13 +1,14 @@
 //! The runs of both sides on one call tree, with a column for every slice of every run.
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use plop_core::{FrameId, FrameKind, Profile, Sample, StackId, Stacks, ValueType};
 use rayon::prelude::*;
 
 use crate::groups::{By, Groups};
 use crate::matching::match_names;
 use crate::names::{Canonical, canonical, root_of};
+use crate::renames::{Between, Done, Renamed, Renames, rename};
 
 /// Which side of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -101,6 +102,14 @@ pub struct Tree {
     pub columns: Vec<Column>,
     /// The cells of each column, by node.
     pub cells: Vec<Vec<Cell>>,
+    /// Functions that have another name after than before, the dearest first.
+    pub renamed: Vec<Renamed>,
+    /// Functions of one side only, which callers and callees of the other side do without.
+    pub between: Vec<Between>,
+    /// Functions that stand for groups of samples.
+    pub(crate) groups: HashSet<u32, FixedState>,
+    /// What is to be said of names that were said to be the same.
+    pub(crate) unknown_names: Vec<String>,
 }
 
 /// The function of the root.
@@ -158,18 +167,21 @@ pub(crate) fn is_count(value: &ValueType) -> bool {
 }
 
 /// Puts runs onto one tree. Runs of the side before come first.
-pub(crate) fn align(runs: &[Run], by: &By) -> Tree {
+pub(crate) fn align(runs: &[Run], by: &By, renames: &Renames) -> Tree {
     let mut grown = Grown::default();
     let mut columns = Vec::new();
     let mut cells: Vec<Vec<Cell>> = Vec::new();
     let mut names: Vec<Vec<Option<Canonical>>> = runs.par_iter().map(names_of).collect();
     match_names(&mut names);
+    let mut of_groups: HashSet<u32, FixedState> = HashSet::default();
     for (run, names) in runs.iter().zip(names) {
         let profile = run.profile;
         let mut grafted = grown.graft(run, names);
         let groups = Groups::of(profile, by, &mut |group| {
             let name = group.name.clone();
-            grown.function(group, &name, "", 0, run.side)
+            let id = grown.function(group, &name, "", 0, run.side);
+            of_groups.insert(id);
+            id
         });
         let worth = run.worth();
         let first = columns.len();
@@ -202,24 +214,31 @@ pub(crate) fn align(runs: &[Run], by: &By) -> Tree {
     }
     let (order, tree) = grown.in_order();
     for (column, cells) in columns.iter_mut().zip(&mut cells) {
-        for cell in cells.iter_mut() {
-            cell.node = order[cell.node as usize];
-        }
-        cells.sort_by_key(|cell| cell.node);
-        cells.dedup_by(|next, cell| {
-            let same = next.node == cell.node;
-            if same {
-                cell.samples += next.samples;
-            }
-            same
-        });
+        in_order(cells, |node| order[node as usize]);
         column.samples = cells.iter().map(|cell| cell.samples).sum();
     }
-    Tree {
+    let tree = Tree {
         columns,
         cells,
+        groups: of_groups,
         ..tree
+    };
+    rename(tree, renames)
+}
+
+/// Brings cells to where their nodes went.
+fn in_order(cells: &mut Vec<Cell>, went: impl Fn(u32) -> u32) {
+    for cell in cells.iter_mut() {
+        cell.node = went(cell.node);
     }
+    cells.sort_by_key(|cell| cell.node);
+    cells.dedup_by(|next, cell| {
+        let same = next.node == cell.node;
+        if same {
+            cell.samples += next.samples;
+        }
+        same
+    });
 }
 
 /// The canonical name of each function of a run.
@@ -372,6 +391,100 @@ fn child(nodes: &mut Stacks, parent: u32, function: u32) -> u32 {
 }
 
 impl Tree {
+    /// The tree on which functions of before have the names of after (each pair with its score), and what is between
+    /// others does not stand between them. `selfs` are the own samples of each node, by side.
+    pub(crate) fn rewritten(
+        self,
+        selfs: &[Vec<f64>; 2],
+        renamed: &[(u32, u32, f64)],
+        between: &[Between],
+    ) -> Tree {
+        let totals = selfs.each_ref().map(|selfs| self.totals(selfs));
+        let mut grown = Grown::default();
+        let mut functions = self.functions;
+        let mut called: Vec<u32> = (0..functions.len() as u32).collect();
+        for (before, after, _) in renamed {
+            called[*before as usize] = *after;
+            let [name, file] = {
+                let old = &mut functions[*before as usize];
+                [&mut old.raw, &mut old.raw_file].map(|[before, _]| std::mem::take(before))
+            };
+            let new = &mut functions[*after as usize];
+            [new.raw[0], new.raw_file[0]] = [name, file];
+        }
+        let mut done: Vec<Option<Done>> = vec![None; functions.len()];
+        for between in between {
+            done[between.function as usize] = Some(between.done);
+        }
+        // By side, where a node went as a caller, and where its own samples went.
+        let went = [Side::Before, Side::After].map(|side| {
+            let (selfs, totals) = (&selfs[side as usize], &totals[side as usize]);
+            let mut went = vec![(0u32, 0u32); totals.len()];
+            for node in (1..totals.len()).filter(|node| totals[*node] > 0.0) {
+                let (caller, _) = went[self.parents[node] as usize];
+                let function = self.node_functions[node];
+                let name = match side {
+                    Side::Before => called[function as usize],
+                    Side::After => function,
+                };
+                let mut itself = || child(&mut grown.nodes, caller, name);
+                went[node] = match done[function as usize] {
+                    None => {
+                        let node = itself();
+                        (node, node)
+                    }
+                    // What it takes itself is still its own.
+                    Some(Done::Inserted | Done::Removed) if selfs[node] > 0.0 => (caller, itself()),
+                    Some(_) => (caller, caller),
+                };
+            }
+            went
+        });
+        let (order, mut tree) = grown.in_order();
+        tree.cells = self.cells;
+        for (column, cells) in self.columns.iter().zip(&mut tree.cells) {
+            let went = &went[column.side as usize];
+            in_order(cells, |node| order[went[node as usize].1 as usize]);
+        }
+        tree.columns = self.columns;
+        tree.unknown_names = self.unknown_names;
+        // Names that no node has any more are gone.
+        let mut is_used: Vec<bool> = done.iter().map(Option::is_some).collect();
+        for function in &tree.node_functions[1..] {
+            is_used[*function as usize] = true;
+        }
+        let mut number = vec![NO_FUNCTION; functions.len()];
+        for (id, function) in functions
+            .into_iter()
+            .enumerate()
+            .filter(|(id, _)| is_used[*id])
+        {
+            number[id] = tree.functions.len() as u32;
+            tree.functions.push(function);
+        }
+        let number = |id: u32| number[id as usize];
+        for function in &mut tree.node_functions[1..] {
+            *function = number(*function);
+        }
+        tree.groups = (self.groups.into_iter().map(number))
+            .filter(|id| *id != NO_FUNCTION)
+            .collect();
+        tree.between = (between.iter())
+            .map(|between| Between {
+                function: number(between.function),
+                ..*between
+            })
+            .collect();
+        tree.renamed = (renamed.iter().copied())
+            .map(|(_, function, score)| Renamed {
+                function: number(function),
+                score,
+            })
+            .filter(|renamed| renamed.function != NO_FUNCTION)
+            .collect();
+        tree
+    }
+
     /// How many nodes there are, the root included.
     pub fn len(&self) -> usize {
         self.parents.len()

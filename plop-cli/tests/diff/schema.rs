@@ -52,6 +52,7 @@ fn documents() -> Vec<Value> {
     place.folded("same.folded", 21_000.0, 1.0);
     place.folded("doubtful.folded", 20_000.0, 1.5);
     place.folded("after.folded", 20_000.0, 4.0);
+    place.renamed("before.folded", "renamed.folded");
     let (old, same, new) = (
         place.counted("old", 4, 1.0),
         place.counted("same", 4, 1.0),
@@ -64,6 +65,7 @@ fn documents() -> Vec<Value> {
         "before.folded doubtful.folded".into(),
         "before.folded after.folded".into(),
         "after.folded before.folded".into(),
+        "before.folded renamed.folded".into(),
         format!("{old} --vs {new}"),
         format!("{old} --vs {same} --mode time"),
         format!("{old} --vs {new} --mode share"),

@@ -1,7 +1,10 @@
 //! A comparison as JSON, for programs: `plop.diff/1`, which docs/json.md and docs/plop.diff.schema.json tell
 //! about.
 
-use plop_diff::{Comparison, Environment, Finding, Function, Power, Side, Summary, Total, Warning};
+use plop_diff::{
+    Between, Comparison, Environment, Finding, Function, Power, Renamed, Side, Summary, Total,
+    Warning,
+};
 use serde_json::{Value, json};
 
 use super::{exit, singular};
@@ -34,6 +37,12 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             "ci": one.interval.map(|bound| number(bound, 6)),
         })),
         "likely": comparison.likely.as_ref().map(|one| finding(comparison, "likely", one)),
+        "renamed": (comparison.tree.renamed.iter())
+            .map(|one| renamed(comparison, one))
+            .collect::<Vec<_>>(),
+        "between": (comparison.tree.between.iter())
+            .map(|one| between(comparison, one))
+            .collect::<Vec<_>>(),
         "noise": {
             "functions": number(comparison.noise.functions, 6),
             "mix": number(comparison.noise.mix, 9),
@@ -161,6 +170,23 @@ fn function(function: &Function) -> Value {
         "line": function.line,
         "path": function.shown_file(),
         "before_name": (before != name && !before.is_empty()).then_some(before),
+    })
+}
+
+fn renamed(comparison: &Comparison, renamed: &Renamed) -> Value {
+    let function = &comparison.tree.functions[renamed.function as usize];
+    let as_it_came = |side: Side| json!({"name": function.raw[side as usize], "path": function.raw_file[side as usize]});
+    json!({
+        "before": as_it_came(Side::Before),
+        "after": as_it_came(Side::After),
+        "score": number(renamed.score, 3),
+    })
+}
+
+fn between(comparison: &Comparison, between: &Between) -> Value {
+    json!({
+        "function": function(&comparison.tree.functions[between.function as usize]),
+        "done": between.done.word(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use plop_core::duration;
 use plop_diff::{
-    Comparison, Finding, Function, Method, Mode, Plan, Reason, Shift, Summary, Verdict,
+    Comparison, Done, Finding, Function, Method, Mode, Plan, Reason, Shift, Summary, Verdict,
 };
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
@@ -57,6 +57,9 @@ pub(super) fn print(
     }
     if !comparison.findings.is_empty() {
         writeln!(out)?;
+    }
+    for text in names_that_changed(comparison) {
+        style.put(out, piece(PLAIN, ""), 2, &[piece(QUIET, text)])?;
     }
     for text in seen(comparison) {
         style.put(out, piece(PLAIN, ""), 2, &[piece(QUIET, text)])?;
@@ -309,6 +312,40 @@ pub(super) fn reason(finding: &Finding) -> &'static str {
         (Reason::SpreadBelow, true) => "slower in what it calls",
         (Reason::SpreadBelow, false) => "faster in what it calls",
     }
+}
+
+/// Which functions were taken for one though the sides call them differently, the dearest by name.
+fn names_that_changed(comparison: &Comparison) -> Vec<String> {
+    let tree = &comparison.tree;
+    let of = |id: u32| &tree.functions[id as usize];
+    let more = |count: usize| match count {
+        0 | 1 => String::new(),
+        count => format!(", {} more", count - 1),
+    };
+    let mut texts = Vec::new();
+    if let Some(first) = tree.renamed.first() {
+        let Function { raw, raw_file, .. } = of(first.function);
+        // Of what only moved, where it was and is.
+        let [before, after] = if raw[0] == raw[1] { raw_file } else { raw };
+        let moved = match raw[0] == raw[1] {
+            true => format!("{}, {before} → {after}", raw[0]),
+            false => format!("{before} → {after}"),
+        };
+        let more = more(tree.renamed.len());
+        texts.push(format!("renamed: {moved} ({:.2}){more}", first.score));
+    }
+    if let Some(first) = tree.between.first() {
+        let name = of(first.function).shown();
+        let more = more(tree.between.len());
+        let text = match first.done {
+            Done::Inserted => format!("new between a caller and what it calls: {name}"),
+            Done::Removed => format!("gone from between a caller and what it calls: {name}"),
+            Done::Inlined => format!("inlined into its callers: {name}"),
+            Done::Extracted => format!("extracted from its callers: {name}"),
+        };
+        texts.push(text + &more);
+    }
+    texts
 }
 
 /// What could have been seen, and what it takes to see more.
