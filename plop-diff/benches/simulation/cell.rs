@@ -6,7 +6,7 @@ use plop_core::Profile;
 use plop_diff::{Comparison, Options, Prior, calibrate, compare};
 use rayon::prelude::*;
 
-use crate::program::{Change, Program};
+use crate::program::{Change, Counts, Program};
 use crate::random::Random;
 
 const PROGRAMS: u64 = 3;
@@ -135,13 +135,22 @@ impl Bench {
         random: &mut Random,
     ) -> [Vec<Profile>; 2] {
         let program = self.program(trial);
+        let counts = self.counts(trial, changes, random);
+        counts.map(|side| side.iter().map(|counts| program.profile(counts)).collect())
+    }
+
+    /// The samples of these.
+    pub(crate) fn counts(
+        &self,
+        trial: usize,
+        changes: [Option<Change>; 2],
+        random: &mut Random,
+    ) -> [Vec<Counts>; 2] {
+        let program = self.program(trial);
         let [before, after] = self.cell.runs();
         [(before, changes[0]), (after, changes[1])].map(|(runs, change)| {
             (0..runs)
-                .map(|_| {
-                    let counts = program.record(self.cell.noise, self.cell.samples, change, random);
-                    program.profile(&counts)
-                })
+                .map(|_| program.record(self.cell.noise, self.cell.samples, change, random))
                 .collect()
         })
     }

@@ -10,6 +10,7 @@
 //! cargo bench -p plop-diff --bench simulation -- power 48 iid-300k iid-300k:calibrated iid-300k:history
 //! cargo bench -p plop-diff --bench simulation -- injections 120 sticky-300k run-300k
 //! cargo bench -p plop-diff --bench simulation -- shifts 120 sticky-300k run-300k
+//! cargo bench -p plop-diff --bench simulation -- churn 300 iid-3k sticky-3k run-3k
 //! cargo bench -p plop-diff --bench simulation -- peers 1000 run-3k
 //! cargo bench -p plop-diff --bench simulation -- fixed-work 120 0.01
 //! cargo bench -p plop-diff --bench simulation -- series 400 sticky-30k run-30k
@@ -21,6 +22,7 @@
 
 mod alarms;
 mod cell;
+mod churn;
 mod fixed_work;
 mod injections;
 mod oracle;
@@ -38,7 +40,7 @@ use std::path::Path;
 use cell::Cell;
 
 const USAGE: &str = "\
-usage: simulation alarms|power|injections|shifts|peers COUNT CELL...
+usage: simulation alarms|power|injections|shifts|churn|peers COUNT CELL...
        simulation fixed-work COUNT ALPHA [FOLDER]
        simulation series COUNT CELL... [FOLDER]";
 
@@ -62,6 +64,7 @@ fn main() {
         "power" => each(power::HEAD, &power::power),
         "injections" => each(injections::HEAD, &injections::injections),
         "shifts" => each(shifts::HEAD, &shifts::shifts),
+        "churn" => each(churn::HEAD, &churn::churn),
         "peers" => each(peers::HEAD, &peers::peers),
         "series" => {
             let cells = rest.iter().map_while(|text| Cell::parse(text)).count();

@@ -53,8 +53,14 @@ pub(crate) struct Program {
     pub(crate) mix: Vec<f64>,
     /// The node of each function below each caller.
     below: HashMap<(usize, usize), usize>,
+    usual: Dress,
+}
+
+/// What a build calls its functions.
+pub(crate) struct Dress {
     /// A profile with all stacks and no samples.
     empty: Profile,
+    /// The stack of each node.
     stacks: Vec<StackId>,
 }
 
@@ -91,7 +97,7 @@ impl Program {
         costs[0] *= 0.1;
         let mut mix: Vec<f64> = (0..KINDS).map(|_| (0.6 * random.normal()).exp()).collect();
         normalize(&mut mix);
-        let (empty, stacks) = without_samples(&nodes);
+        let usual = Dress::of(&nodes, |function| vec![(name(function), "app.py".into())]);
         Program {
             functions: 1 + KINDS + SHARED + KINDS * OWN,
             below: (nodes.iter().enumerate().skip(1))
@@ -101,8 +107,7 @@ impl Program {
             kinds,
             costs,
             mix,
-            empty,
-            stacks,
+            usual,
         }
     }
 
@@ -265,14 +270,19 @@ impl Program {
     }
 
     pub(crate) fn profile(&self, counts: &Counts) -> Profile {
-        let mut profile = self.empty.clone();
+        self.profile_as(&self.usual, counts)
+    }
+
+    /// The run of a build that calls its functions so.
+    pub(crate) fn profile_as(&self, dress: &Dress, counts: &Counts) -> Profile {
+        let mut profile = dress.empty.clone();
         for (slice, counts) in counts.0.chunks(self.nodes.len()).enumerate() {
             profile.slices.0.push(Slice::default());
             for (node, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 let values = [i64::from(*count)];
                 profile.samples.push(Sample {
                     slice: Some(SliceId::new(slice)),
-                    ..Sample::of(self.stacks[node], &values)
+                    ..Sample::of(dress.stacks[node], &values)
                 });
             }
         }
@@ -358,19 +368,28 @@ impl Counted {
     }
 }
 
-fn without_samples(nodes: &[(usize, usize)]) -> (Profile, Vec<StackId>) {
-    let mut profile = Profile::new(vec![ValueType::samples()]);
-    let mut stacks: Vec<StackId> = Vec::new();
-    for (node, (caller, function)) in nodes.iter().enumerate() {
-        let function = profile.function(name(*function).as_bytes(), b"app.py");
-        let frame: FrameId = profile.frames.intern(Frame::of(function));
-        let caller = match node {
-            0 => StackId::ROOT,
-            _ => stacks[*caller],
-        };
-        stacks.push(profile.stacks.push(caller, frame));
+impl Dress {
+    /// For each function its frames, name and file, the outermost first.
+    pub(crate) fn of(
+        nodes: &[(usize, usize)],
+        frames_of: impl Fn(usize) -> Vec<(String, String)>,
+    ) -> Dress {
+        let mut empty = Profile::new(vec![ValueType::samples()]);
+        let mut stacks: Vec<StackId> = Vec::new();
+        for (node, (caller, function)) in nodes.iter().enumerate() {
+            let mut stack = match node {
+                0 => StackId::ROOT,
+                _ => stacks[*caller],
+            };
+            for (name, file) in frames_of(*function) {
+                let function = empty.function(name.as_bytes(), file.as_bytes());
+                let frame: FrameId = empty.frames.intern(Frame::of(function));
+                stack = empty.stacks.push(stack, frame);
+            }
+            stacks.push(stack);
+        }
+        Dress { empty, stacks }
     }
-    (profile, stacks)
 }
 
 fn normalize(shares: &mut [f64]) {
