@@ -196,8 +196,30 @@ fn different_programs_are_no_verdict() {
     // Three fifths are, and what is gone costs what is new does.
     let text = told(&place, "before.plop after.plop", 0);
     assert!(!text.contains("of one program"), "{text}");
-    assert!(text.contains("cost moved: render → draw"), "{text}");
-    told(&place, "--fail-on-shift before.plop after.plop", 1);
+    assert!(text.contains("renamed: render → draw"), "{text}");
+}
+
+#[test]
+fn cost_that_moved_fails_only_where_that_is_asked_for() {
+    let place = Place::new();
+    for (name, [one, other]) in [("before", [6000, 2000]), ("after", [2000, 6000])] {
+        let mut lines = format!("main;parse {one}\nmain;render {other}\n");
+        for n in 0..20 {
+            lines += &format!("main;step_{n} 3000\n");
+        }
+        fs::write(place.0.path().join(name), lines).unwrap();
+    }
+    let text = told(&place, "before after", 0);
+    assert!(
+        text.contains("cost moved: parse → render; together"),
+        "{text}"
+    );
+    assert!(text.contains("which does not fail"), "{text}");
+    let text = told(&place, "--fail-on-shift before after", 1);
+    assert!(
+        text.contains("fails all the same (--fail-on-shift)"),
+        "{text}"
+    );
 }
 
 #[test]
