@@ -2,6 +2,7 @@
 
 use plop_core::{Error, Profile, Result, ValueType};
 
+use crate::budget::{self, BudgetTest};
 use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
@@ -11,6 +12,7 @@ use crate::noise::Prior;
 use crate::power::{self, Gate};
 use crate::reason::reason;
 use crate::renames::{self, Renames};
+use crate::rules::{self, FunctionRules};
 use crate::scan::{Cause, MOST_CAUSES, Rules, Scan, scan};
 use crate::sets::{Kind, Set, sets};
 use crate::shift::shift;
@@ -45,6 +47,8 @@ pub struct Options {
     pub prior: Prior,
     /// What tells kinds of requests apart.
     pub by: By,
+    /// What is said of single functions.
+    pub functions: FunctionRules,
     /// What the sides are called, in place of their commits.
     pub names: [Option<String>; 2],
     /// What is known of functions' names that changed.
@@ -65,6 +69,7 @@ impl Default for Options {
             design_effect: None,
             prior: Prior::default(),
             by: By::default(),
+            functions: FunctionRules::default(),
             names: [None, None],
             renames: Renames::default(),
         }
@@ -150,6 +155,7 @@ pub fn compare_deploys(
     said.extend(likeness(&tree, &selfs));
     said.extend(unlabelled(before, after, &options.by));
     said.extend(renames::unknown(&tree));
+    said.extend(rules::remarks(&options.functions, &tree));
     let (mode, mut whole) = total::normalized(deploys_before, deploys_after, options, &mut said);
     let tested = whole.as_ref().and_then(|whole| whole.total.tested);
     let logs = whole.as_ref().filter(|_| tested.is_some());
@@ -188,7 +194,7 @@ pub fn compare_deploys(
     }
     let totals = selfs.each_ref().map(|selfs| tree.totals(selfs));
     let mut findings: Vec<Finding> = (scan.causes.iter())
-        .map(|cause| finding(&weights, &scan, cause, samples))
+        .map(|cause| finding(&weights, &scan, cause, samples, options))
         .collect();
     let is_exchange: Vec<bool> = (findings.iter())
         .map(|found| renames::is_exchange(&tree, &totals, found, options))
@@ -249,6 +255,7 @@ pub fn compare_deploys(
         findings,
         power: power::power(&weights, &scan, &gate),
         noise,
+        budgets: Vec::new(),
         warnings: said,
         rest: scan.rest,
         node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
@@ -262,14 +269,27 @@ pub fn compare_deploys(
     let is_explained = scan.alike != 0.0 || comparison.findings.iter().any(Finding::grew);
     if comparison.total_regressed() && !is_explained {
         let likely = scan.likely.as_ref();
-        comparison.likely = likely.map(|cause| finding(&weights, &scan, cause, samples));
+        // That it is ignored is no reason for the whole to pass: it need not be this.
+        comparison.likely = likely.map(|cause| Finding {
+            ignored: None,
+            ..finding(&weights, &scan, cause, samples, options)
+        });
     }
+    let harsh = options.design_effect.unwrap_or(HARSH_EFFECT);
+    let rules_of_budgets = Rules {
+        assumed_effect: rules.assumed_effect.map(|_| harsh),
+        ..rules
+    };
+    let budgets = &options.functions.budgets;
+    comparison.budgets = budget::tests(&comparison, &weights, &rules_of_budgets, budgets);
     comparison.verdict = judge(&comparison, &weights, &rules, options);
-    if comparison.verdict == Verdict::Ok
-        && let Some(said) = blindness(&comparison, options)
-    {
-        comparison.verdict = Verdict::Inconclusive;
-        comparison.warnings.push(said);
+    if comparison.verdict == Verdict::Ok {
+        let unseen = budget::untested(&comparison.budgets).chain(blindness(&comparison, options));
+        let unseen: Vec<Warning> = unseen.collect();
+        if !unseen.is_empty() {
+            comparison.verdict = Verdict::Inconclusive;
+            comparison.warnings.extend(unseen);
+        }
     }
     comparison.tree = tree;
     Ok(comparison)
@@ -564,8 +584,15 @@ fn assumption(options: &Options) -> Warning {
     }
 }
 
-fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> Finding {
+fn finding(
+    weights: &Weights,
+    scan: &Scan,
+    cause: &Cause,
+    samples: [f64; 2],
+    options: &Options,
+) -> Finding {
     let set = &weights.sets[cause.set];
+    let (tree, names) = (weights.tree, set.names());
     let sum = |selfs: &[f64]| -> f64 {
         set.ranges(weights.tree)
             .map(|(from, to)| selfs[from..to].iter().sum::<f64>())
@@ -613,6 +640,11 @@ fn finding(weights: &Weights, scan: &Scan, cause: &Cause, samples: [f64; 2]) -> 
         factor: cause.odds,
         design_effect: scan.effects[cause.set],
         moved: false,
+        min_effect: (options.functions).min_effect(tree, &names, options.min_effect),
+        ignored: (change.z > 0.0)
+            .then(|| options.functions.ignore(tree, &names))
+            .flatten()
+            .cloned(),
     }
 }
 
@@ -699,6 +731,9 @@ fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Op
     if forbidden && !options.allow_environment {
         return Verdict::Inconclusive;
     }
+    if comparison.budgets.iter().any(BudgetTest::is_broken) {
+        return Verdict::Regressed;
+    }
     if !regressed {
         return Verdict::Ok;
     }
@@ -715,7 +750,7 @@ fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Op
         let harsh = scan(weights, &harsh);
         let samples = comparison.sides.each_ref().map(|side| side.samples);
         let survives = (harsh.causes.iter())
-            .any(|cause| comparison.fails(&finding(weights, &harsh, cause, samples)));
+            .any(|cause| comparison.fails(&finding(weights, &harsh, cause, samples, options)));
         if !survives {
             return Verdict::Inconclusive;
         }

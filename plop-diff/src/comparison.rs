@@ -2,7 +2,9 @@
 
 use plop_core::ValueType;
 
+use crate::budget::BudgetTest;
 use crate::power::USUAL;
+use crate::rules::Ignore;
 use crate::sets::Kind;
 use crate::stats::upper_tail;
 use crate::tree::{Side, Tree};
@@ -214,6 +216,10 @@ pub struct Finding {
     pub design_effect: f64,
     /// Whether it is a part of cost that only moved: see [`Comparison::shift`].
     pub moved: bool,
+    /// The least growth of it that fails, in shares of the whole.
+    pub min_effect: f64,
+    /// What makes it no failure, however much it grew.
+    pub ignored: Option<Ignore>,
 }
 
 /// Cost that moved from some functions to others, which together cost what they did.
@@ -354,6 +360,8 @@ pub struct Comparison {
     pub power: Vec<Power>,
     /// What differs between runs.
     pub noise: Noise,
+    /// What became of budgets.
+    pub budgets: Vec<BudgetTest>,
     /// What has to be said first.
     pub warnings: Vec<Warning>,
     /// All that was sampled.
@@ -369,16 +377,26 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the whole fails the gate.
+    /// Whether the whole fails the gate: by more than the growth in it that is ignored.
     pub fn total_regressed(&self) -> bool {
-        self.total
-            .as_ref()
-            .is_some_and(|total| total.grew(self.min_effect))
+        let Some(total) = self.total.as_ref().filter(|one| one.grew(self.min_effect)) else {
+            return false;
+        };
+        // What moved is paid for by what shrank, and adds nothing.
+        let ignored = |one: &&Finding| one.ignored.is_some() && !one.moved;
+        let ignored = self.findings.iter().filter(ignored);
+        let ignored = ignored.filter_map(|one| self.explains(one));
+        let known = ignored.sum::<f64>() * total.change();
+        let least = total.tested.map_or(0.0, |test| test.interval[0] - 1.0);
+        known == 0.0 || (total.change() - known >= self.min_effect && least > known)
     }
 
     /// Whether a finding fails the gate.
     pub fn fails(&self, finding: &Finding) -> bool {
-        finding.grew() && finding.points >= self.min_effect && (self.shifts_fail || !finding.moved)
+        finding.grew()
+            && finding.points >= finding.min_effect
+            && finding.ignored.is_none()
+            && (self.shifts_fail || !finding.moved)
     }
 
     /// What could have been seen of a function of a twentieth of the whole, for which people usually ask.

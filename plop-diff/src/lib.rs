@@ -31,6 +31,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod budget;
 mod calibrate;
 mod compare;
 mod comparison;
@@ -50,6 +51,7 @@ mod reason;
 mod renames;
 mod replicates;
 mod roots;
+mod rules;
 mod runs;
 mod scan;
 mod series;
@@ -61,6 +63,7 @@ mod total;
 mod tree;
 mod weigh;
 
+pub use budget::BudgetTest;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
@@ -71,6 +74,7 @@ pub use environment::Surroundings;
 pub use groups::By;
 pub use noise::Prior;
 pub use renames::{Between, Done, Renamed, Renames};
+pub use rules::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern};
 pub use series::{ChangePoint, Estimate, FEWEST_DEPLOYS, Series, Tracked, What, series};
 pub use sets::{Kind, Set};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

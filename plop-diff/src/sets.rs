@@ -48,6 +48,11 @@ impl Set {
         })
     }
 
+    /// The functions that it may be called after.
+    pub(crate) fn names(&self) -> Vec<u32> {
+        self.also.iter().copied().chain([self.function]).collect()
+    }
+
     /// Whether all stacks of `other` are in this set.
     pub fn contains(&self, other: &Set, tree: &Tree) -> bool {
         other.ranges(tree).all(|(from, to)| {
