@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Record(Box<record::Args>),
     Convert(Box<convert::Args>),
     Merge(merge::Args),
-    Diff(diff::Args),
+    Diff(Box<diff::Args>),
     Calibrate(calibrate::Args),
     History(history::Args),
     Bench(bench::Args),

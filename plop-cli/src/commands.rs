@@ -23,7 +23,7 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
         Command::Record(args) => record::run(*args, settings),
         Command::Convert(args) => convert::run(*args, settings),
         Command::Merge(args) => merge::run(args, settings),
-        Command::Diff(args) => diff::run(args, settings),
+        Command::Diff(args) => diff::run(*args, settings),
         Command::Calibrate(args) => calibrate::run(args, settings),
         Command::History(args) => history::run(args, settings),
         Command::Bench(args) => bench::run(args, settings),

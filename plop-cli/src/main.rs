@@ -5,6 +5,7 @@
 mod agent;
 mod args;
 mod commands;
+mod config;
 mod input;
 mod outcome;
 mod output;

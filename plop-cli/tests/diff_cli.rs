@@ -3,6 +3,8 @@
 
 #[path = "diff/calibration.rs"]
 mod calibration;
+#[path = "diff/config.rs"]
+mod config;
 #[path = "diff/history.rs"]
 mod history;
 #[path = "diff/inputs.rs"]

@@ -145,7 +145,8 @@ struct Noise<'w> {
     weights: &'w Weights<'w>,
     /// Of each set, the variance of its part within kinds of requests, over its pooled one.
     within: Vec<f64>,
-    mix: f64,
+    /// Of each set, that of its part by their mix.
+    mix: Vec<f64>,
     /// The variance of the logarithm of the whole, where runs tell it.
     total: f64,
     /// How many degrees of freedom runs give, where there are several.
@@ -173,7 +174,9 @@ impl<'w> Noise<'w> {
                     effect * weights.long_run / after + of_runs
                 })
                 .collect(),
-            mix: kinds_effect / after + between.mix,
+            mix: (between.mix.iter())
+                .map(|mix| kinds_effect / after + mix)
+                .collect(),
             total: 0.0,
             df: None,
         }
@@ -196,7 +199,7 @@ impl<'w> Noise<'w> {
             within: (spread.within.iter())
                 .map(|variance| variance * part)
                 .collect(),
-            mix: spread.mix * part,
+            mix: spread.mix.iter().map(|variance| variance * part).collect(),
             total: rules.logs.map_or(0.0, |logs| squares(logs) / df / after),
             df: Some(df),
         }
@@ -205,7 +208,7 @@ impl<'w> Noise<'w> {
     /// The variance of a set's share.
     fn of_share(&self, set: usize, share: f64) -> f64 {
         let pooled = &self.weights.pooled;
-        let both = self.within[set] * pooled.within[set] + self.mix * pooled.mix[set];
+        let both = self.within[set] * pooled.within[set] + self.mix[set] * pooled.mix[set];
         // Both sides together may have less of it than the side after.
         both * (share * (1.0 - share) / pooled.variance(set)).max(1.0)
     }

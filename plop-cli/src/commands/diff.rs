@@ -13,6 +13,7 @@ mod places;
 mod remarks;
 mod reports;
 mod sarif;
+mod settings;
 mod terminal;
 mod text;
 mod without;
@@ -28,7 +29,10 @@ use plop_diff::{By, Comparison, Mode, Options, Surroundings, Verdict, Warning, c
 
 use self::baseline::{Deploy, Named};
 use self::files::FileArgs;
+use self::settings::Chosen;
+
 use crate::args::Settings;
+use crate::config::Config;
 use crate::input::{InputArgs, NamedTwice, named_twice};
 use crate::outcome;
 use crate::report;
@@ -47,6 +51,9 @@ use crate::tell::tell;
     cannot be read or compared; 3 no verdict: the environment changed, one side lost ticks, or the sides are hardly of one program (unless \
     --allow-env-change), a finding in counts without slices that does not survive a harsher assumption, or \
     less to be seen than --require-power asks.\n\n\
+    Settings and rules for single functions may stand in plop.toml, or in [tool.plop] of pyproject.toml, in the \
+    working folder or above it up to the root of the repository. Options count more than PLOP_DIFF_ALPHA, \
+    PLOP_DIFF_MIN_EFFECT, PLOP_DIFF_MODE, PLOP_DIFF_BASELINE and PLOP_DIFF_LAST, and these more than the file.\n\n\
     Examples:\n  \
     plop diff before.plop after.plop\n  \
     plop diff --min-effect 1% before.plop after.plop\n  \
@@ -67,12 +74,12 @@ pub(crate) struct Args {
     /// time, service and machine
     #[arg(long, value_name = "FOLDER", conflicts_with = "vs")]
     baseline: Option<PathBuf>,
-    /// How many deploys --baseline takes
-    #[arg(long, value_name = "COUNT", default_value_t = 8, requires = "baseline", value_parser = clap::value_parser!(u16).range(1..=200))]
-    last: u16,
-    /// What is compared
-    #[arg(long, value_enum, default_value = "auto")]
-    mode: ModeArg,
+    /// How many deploys --baseline takes [default: 8]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=200))]
+    last: Option<u16>,
+    /// What is compared [default: auto]
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
     /// What tells kinds of requests apart: a label of the samples, `thread` for the names of threads, `tree` for the
     /// call tree alone; otherwise a usual label such as route, if all files have it
     #[arg(long, value_name = "LABEL")]
@@ -81,11 +88,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KIND")]
     value: Option<String>,
     /// How often runs of one build may fail; below 1% the comparison takes longer, below 0.01% it is refused
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
-    alpha: f64,
-    /// The least growth that fails, as a share of the whole cost
-    #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = share)]
-    min_effect: f64,
+    /// [default: 1%]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    alpha: Option<f64>,
+    /// The least growth that fails, as a share of the whole cost [default: 0.5%]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    min_effect: Option<f64>,
     /// What growth of a function of 5 % has to be seen four times in five, in shares of the whole cost; where less can
     /// be seen, that nothing grew is no verdict (exit code 3)
     #[arg(long, value_name = "SHARE", value_parser = share)]
@@ -103,6 +111,12 @@ pub(crate) struct Args {
     /// What plop calibrate learnt of the service
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// The file of settings, in place of the nearest plop.toml or pyproject.toml; /dev/null for none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print every setting and where it comes from, and compare nothing
+    #[arg(long)]
+    explain_config: bool,
     /// Print the call tree of both sides, as far as it changed
     #[arg(long)]
     tree: bool,
@@ -143,7 +157,7 @@ impl From<ModeArg> for Mode {
 }
 
 /// A share: `0.5%` or `0.005`.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let wrong = || format!("expected a share such as 0.5% or 0.005, found `{text}`");
     let (number, per) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), 100.0),
@@ -164,22 +178,28 @@ fn effect(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let config = Config::read(args.config.as_deref())?;
+    let chosen = Chosen::of(&args, &config)?;
+    if args.explain_config {
+        settings::explain(&mut std::io::stdout().lock(), &chosen, &config, args.json)?;
+    }
+    if !settings.quiet {
+        (config.remarks().iter()).for_each(|remark| tell!("{remark}"));
+    }
+    if args.explain_config {
+        return Ok(ExitCode::from(outcome::FINE));
+    }
     let wanted = args.file.settle(args.json)?;
     let is_quiet = files::take_stdout(&wanted);
     ensure!(
         !args.tree || !is_quiet,
         "--tree is part of the report, and stdout has the file (name one with -o)"
     );
-    ensure!(
-        args.require_power
-            .is_none_or(|share| share > args.min_effect),
-        "--require-power must be more than --min-effect: no growth of less is looked for"
-    );
     let Sides {
         before,
         after,
         left_out,
-    } = sides(&args, settings)?;
+    } = sides(&args, &chosen, settings)?;
     if before.is_empty() {
         for said in &left_out {
             tell!("{said}");
@@ -191,8 +211,8 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             name(&after),
             why,
             left_out,
-            args.alpha,
-            args.min_effect,
+            chosen.alpha.value,
+            chosen.min_effect.value,
         );
         if let Some(nothing) = nothing {
             files::write(&nothing, &wanted, settings)?;
@@ -202,21 +222,22 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         }
         return Ok(ExitCode::from(outcome::NO_VERDICT));
     }
-    let (prior, learnt_in) = match &args.calibration {
+    let (prior, learnt_in) = match &chosen.calibration.value {
         Some(file) => super::calibrate::read(file)?,
         None => Default::default(),
     };
     let options = Options {
-        alpha: args.alpha,
-        min_effect: args.min_effect,
-        require_power: args.require_power,
-        mode: args.mode.into(),
-        value: args.value,
+        alpha: chosen.alpha.value,
+        min_effect: chosen.min_effect.value,
+        require_power: chosen.require_power.value,
+        mode: chosen.mode.value.into(),
+        value: chosen.value.value,
         fail_on_shift: args.fail_on_shift,
         allow_environment: args.allow_env_change,
         design_effect: args.design_effect,
         prior,
-        by: match args.by.as_deref() {
+        functions: config.rules().clone(),
+        by: match chosen.by.value.as_deref() {
             None => By::Usual,
             Some("thread") => By::Thread,
             Some("tree") => By::Tree,
@@ -295,15 +316,16 @@ struct Sides {
 /// What is said of a file that is twice on one side.
 const TWICE: &str = " is named twice on one side: it is one run, and counts once";
 
-fn sides(args: &Args, settings: &Settings) -> Result<Sides> {
+fn sides(args: &Args, chosen: &Chosen, settings: &Settings) -> Result<Sides> {
     let input = &args.input;
     let mut files = input.files()?;
-    if let Some(folder) = &args.baseline {
+    if let Some(folder) = chosen.baseline(args)? {
         if let Some(NamedTwice { named, .. }) = named_twice(&files) {
             bail!("{named}{TWICE}");
         }
         let after = in_order(read(input, &files, settings)?);
-        let found = baseline::find(folder, &after, usize::from(args.last), input, settings)?;
+        let last = usize::from(chosen.last.value);
+        let found = baseline::find(folder, &after, last, input, settings)?;
         let after = Deploy {
             name: String::new(),
             runs: after,

@@ -58,7 +58,17 @@ fn documents() -> Vec<Value> {
         place.counted("same", 4, 1.0),
         place.counted("new", 4, 1.5),
     );
+    let rules = place.0.path().join("rules.toml");
+    let rules_of_all = "[[ignore]]\nfunction = \"discount\"\nreason = \"r\"\nuntil = 9999-12-31\n\
+                        [[budget]]\nfunction = \"*\"\nmax = \"1%\"\n[[budget]]\nfile = \"*\"\nmax = \"1 s\"\n";
+    std::fs::write(rules, rules_of_all).unwrap();
     [
+        format!(
+            "--config rules.toml {} {}",
+            deploys("before"),
+            deploys("slower")
+        ),
+        "--config rules.toml before.folded same.folded".into(),
         format!("{} {}", deploys("before"), deploys("slower")),
         format!("{} {}", deploys("before"), deploys("refactored")),
         "before.folded same.folded".into(),

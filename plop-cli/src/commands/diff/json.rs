@@ -2,8 +2,8 @@
 //! about.
 
 use plop_diff::{
-    Between, Comparison, Environment, Finding, Function, Power, Renamed, Side, Summary, Total,
-    Warning,
+    Between, Budget, BudgetTest, Comparison, Environment, Finding, Function, Functions, Ignore,
+    Power, Renamed, Side, Summary, Total, Warning,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,9 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             "mix": number(comparison.noise.mix, 9),
             "measured": comparison.noise.measured,
         },
+        "budgets": (comparison.budgets.iter())
+            .map(budget)
+            .collect::<Vec<_>>(),
         "power": comparison.power.iter().map(power).collect::<Vec<_>>(),
         "warnings": warnings(&comparison.warnings),
     })
@@ -158,7 +161,42 @@ fn finding(comparison: &Comparison, id: &str, finding: &Finding) -> Value {
         "p_adj": number(comparison.adjusted_p(finding), 6),
         "design_effect": number(finding.design_effect, 3),
         "explains": comparison.explains(finding).map(|share| number(share, 4)),
+        "min_effect": finding.min_effect,
+        "ignored": finding.ignored.as_ref().map(ignore),
     })
+}
+
+/// What a sentence about single functions is about.
+pub(super) fn functions(of: &Functions) -> Value {
+    json!({
+        "function": of.name.as_ref().map(|name| name.text()),
+        "file": of.file.as_ref().map(|file| file.text()),
+        "place": of.place,
+    })
+}
+
+pub(super) fn ignore(ignore: &Ignore) -> Value {
+    let mut row = functions(&ignore.of);
+    row["reason"] = json!(ignore.reason);
+    row["until"] = json!(ignore.until);
+    row["expired"] = json!(ignore.expired);
+    row
+}
+
+/// What counts of the functions of a budget.
+pub(super) fn of(budget: &Budget) -> &'static str {
+    if budget.own { "self" } else { "total" }
+}
+
+fn budget(test: &BudgetTest) -> Value {
+    let mut row = functions(&test.budget.of);
+    row["of"] = json!(of(&test.budget));
+    row["state"] = json!(test.word());
+    row["functions"] = json!(test.functions);
+    row["share"] = number(test.share, 6);
+    row["least"] = number(test.least, 6);
+    row["most"] = json!(test.most.map(|most| number(most, 6)));
+    row
 }
 
 fn function(function: &Function) -> Value {

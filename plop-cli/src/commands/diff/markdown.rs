@@ -291,6 +291,8 @@ mod tests {
             limit: 4.0,
             factor: 2.0,
             design_effect: 1.0,
+            min_effect: 0.005,
+            ignored: None,
             moved: false,
         };
         comparison.findings = vec![finding; 2_000];

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 
 use plop_core::duration;
 use plop_diff::{
-    Comparison, Done, Finding, Function, Method, Mode, Plan, Reason, Shift, Summary, Verdict,
+    BudgetTest, Comparison, Done, Finding, Function, Method, Mode, Most, Plan, Reason, Shift, Side,
+    Summary, Verdict,
 };
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
-use super::{call_tree, singular};
+use super::{call_tree, settings, singular};
 
 /// So many ways to a cause are told.
 const PATHS: usize = 3;
@@ -60,6 +61,21 @@ pub(super) fn print(
     }
     for text in names_that_changed(comparison) {
         style.put(out, piece(PLAIN, ""), 2, &[piece(QUIET, text)])?;
+    }
+    for test in &comparison.budgets {
+        let (sign, code) = match test.is_broken() {
+            true => (" ▲ ", WORSE),
+            false => ("   ", QUIET),
+        };
+        style.put(
+            out,
+            piece(code, sign),
+            5,
+            &[piece(PLAIN, budget(test, comparison))],
+        )?;
+    }
+    if !comparison.budgets.is_empty() {
+        writeln!(out)?;
     }
     for text in seen(comparison) {
         style.put(out, piece(PLAIN, ""), 2, &[piece(QUIET, text)])?;
@@ -224,6 +240,9 @@ fn print_finding(
     numbers.push(piece(QUIET, fixed(z)));
     style.put(out, piece(PLAIN, "     "), 7, &numbers)?;
 
+    if let Some(text) = rules(finding, comparison) {
+        style.put(out, piece(PLAIN, "     "), 7, &[piece(BOLD, text)])?;
+    }
     for text in names(function, finding, comparison) {
         style.put(out, piece(PLAIN, "     "), 7, &[piece(PLAIN, text)])?;
     }
@@ -266,6 +285,45 @@ fn moved(comparison: &Comparison, shift: &Shift) -> String {
         names(&shift.shrank),
         names(&shift.grew)
     )
+}
+
+/// What the team says of the cause.
+fn rules(finding: &Finding, comparison: &Comparison) -> Option<String> {
+    if let Some(ignore) = &finding.ignored {
+        return Some(format!(
+            "ignored until {}: {} ({})",
+            ignore.until, ignore.reason, ignore.of.place
+        ));
+    }
+    let is_told = finding.grew() && finding.min_effect != comparison.min_effect;
+    is_told.then(|| {
+        format!(
+            "of it fails what is {} or more",
+            unsigned(finding.min_effect)
+        )
+    })
+}
+
+/// What became of a budget.
+fn budget(test: &BudgetTest, comparison: &Comparison) -> String {
+    let of = &test.budget.of;
+    let own = if test.budget.own { ", itself" } else { "" };
+    let most = fixed(settings::most(test.budget.most));
+    // A time where that is what the budget is in.
+    let amount = |share| match test.budget.most {
+        Most::Ns(_) => comparison.amount(share, Side::After).map(duration),
+        Most::Share(_) => None,
+    };
+    let told = |share| fixed(amount(share).unwrap_or_else(|| percent(share)));
+    let (share, least) = (told(test.share), told(test.least));
+    let (what, place) = (of.told(), &of.place);
+    match test.word() {
+        "broken" => format!(
+            "{what}{own}: {share}, at least {least}, is over its budget of {most} ({place})"
+        ),
+        "kept" => format!("{what}{own}: {share} is within its budget of {most} ({place})"),
+        _ => format!("{what}{own}: {share} is not held against its budget of {most} ({place})"),
+    }
 }
 
 /// Under which other names the cause goes.

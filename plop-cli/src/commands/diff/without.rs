@@ -56,6 +56,7 @@ pub(super) fn comparison(
         likely: None,
         power: Vec::new(),
         noise: Noise::default(),
+        budgets: Vec::new(),
         warnings,
         tree: Tree::default(),
         selfs: [Vec::new(), Vec::new()],
