@@ -125,7 +125,8 @@ fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// What has to be alike, by its name for people, and all that it is.
 pub(super) fn surroundings(all: &[Surroundings]) -> [(&'static str, Vec<&str>); 4] {
-    let words: [(_, fn(&Surroundings) -> &str); 4] = [
+    type Word = fn(&Surroundings) -> &str;
+    let words: [(_, Word); 4] = [
         ("interpreter", |of| &of.runtime),
         ("kind of machine", |of| &of.host),
         ("clock", |of| &of.clock),

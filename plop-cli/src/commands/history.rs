@@ -345,7 +345,8 @@ impl Shown<'_> {
             .iter()
             .map(|value| value.interval[1])
             .fold(f64::NEG_INFINITY, f64::max);
-        if values.is_empty() || !(high > low) {
+        // Of no values neither is a number, and of equal ones there is no height to draw.
+        if values.is_empty() || high.partial_cmp(&low) != Some(std::cmp::Ordering::Greater) {
             return Ok(());
         }
         let row =
@@ -459,7 +460,8 @@ impl Shown<'_> {
             true => text.replace('±', "+-"),
             false => text,
         };
-        let line = |cell: &dyn Fn(&(String, Vec<String>)) -> String| -> String {
+        type TableColumn = (String, Vec<String>);
+        let line = |cell: &dyn Fn(&TableColumn) -> String| -> String {
             let mut line = String::new();
             for (n, (width, column)) in fitting.iter().enumerate() {
                 let cell = cell(column);

@@ -51,7 +51,8 @@ struct Service {
 pub(crate) fn series(cell: Cell, count: usize, folder: Option<&Path>) {
     let programs = programs();
     let of = |trial: usize| &programs[trial % programs.len()];
-    let quiet: Vec<(Vec<f64>, Vec<(usize, f64)>, f64)> = (0..count)
+    type Quiet = (Vec<f64>, Vec<(usize, f64)>, f64);
+    let quiet: Vec<Quiet> = (0..count)
         .into_par_iter()
         .map(|trial| {
             let service = Service::record(of(trial), cell, Kind::Quiet, 0, trial);
@@ -125,7 +126,8 @@ pub(crate) fn series(cell: Cell, count: usize, folder: Option<&Path>) {
     for (kind, what) in [(Kind::Creep, "creep"), (Kind::Step, "step")] {
         for size in [0.02, 0.06] {
             let trials = (count / 10).max(15);
-            let found: Vec<(Option<(usize, ChangePoint, String)>, Option<usize>)> = (0..trials)
+            type Found = (Option<(usize, ChangePoint, String)>, Option<usize>);
+            let found: Vec<Found> = (0..trials)
                 .into_par_iter()
                 .map(|trial| {
                     let program = of(trial);
