@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use jiff::civil::Date;
-use plop_diff::FunctionRules;
+use plop_diff::{FunctionRules, Renames};
 
 use self::file::File;
 
@@ -139,6 +139,11 @@ impl Config {
     /// What the file says of single functions.
     pub(crate) fn rules(&self) -> &FunctionRules {
         &self.file.rules
+    }
+
+    /// What the file says of names that changed.
+    pub(crate) fn renames(&self) -> &Renames {
+        &self.file.renames
     }
 
     /// What is there and does not count.

@@ -237,6 +237,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         design_effect: args.design_effect,
         prior,
         functions: config.rules().clone(),
+        renames: config.renames().clone(),
         by: match chosen.by.value.as_deref() {
             None => By::Usual,
             Some("thread") => By::Thread,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use jiff::civil::Date;
-use plop_diff::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern};
+use plop_diff::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern, Renames};
 use toml::de::{DeTable, DeValue};
 
 use super::{KEYS, Key};
@@ -17,10 +17,11 @@ const OWN: &str = "plop.toml";
 /// What Python projects have.
 const PYTHON: &str = "pyproject.toml";
 /// The tables of sentences about single functions, with the keys of each.
-const TABLES: [(&str, &[&str]); 3] = [
+const TABLES: [(&str, &[&str]); 4] = [
     ("ignore", &["function", "file", "reason", "until"]),
     ("budget", &["function", "file", "of", "max"]),
     ("rule", &["function", "file", "min_effect"]),
+    ("rename", &["before", "after", "apart"]),
 ];
 
 /// A file, read.
@@ -33,6 +34,8 @@ pub(super) struct File {
     /// Settings as text, with the line of each.
     pub(super) settings: Vec<(&'static Key, String, usize)>,
     pub(super) rules: FunctionRules,
+    /// What is said of names that changed.
+    pub(super) renames: Renames,
     /// Another file beside it that would be read if this one were not there.
     pub(super) beside: Option<String>,
 }
@@ -170,7 +173,7 @@ impl Reader<'_> {
                 for one in tables {
                     let table = one.get_ref().as_table();
                     let table = table.ok_or_else(|| self.no_tables(&entry))?;
-                    self.sentence(&mut file.rules, &entry, table, one.span(), known)?;
+                    self.sentence(file, &entry, table, one.span(), known)?;
                     count += 1;
                 }
                 ensure!(
@@ -232,7 +235,7 @@ impl Reader<'_> {
     /// One table of what is said of single functions.
     fn sentence(
         &self,
-        rules: &mut FunctionRules,
+        file: &mut File,
         of: &Entry,
         table: &DeTable,
         at: Range<usize>,
@@ -258,6 +261,26 @@ impl Reader<'_> {
         };
         let needed =
             |key: &str, what: &str| anyhow!("{place}: {}: expected a key `{key}`: {what}", of.key);
+        if of.key == "rename" {
+            let name = |key: &str| {
+                Ok::<_, anyhow::Error>(
+                    text(key, "a name such as \"Cart.total\"")?.map(|(_, name)| name),
+                )
+            };
+            match (name("before")?, name("after")?, name("apart")?) {
+                (Some(before), Some(after), None) => file.renames.same.push((before, after)),
+                (None, None, Some(apart)) => file.renames.apart.push(apart),
+                _ => {
+                    return Err(needed(
+                        "before",
+                        "a name, and `after`: what the same function is called now; or `apart` alone: a function that \
+                         is the same as no other",
+                    ));
+                }
+            }
+            return Ok(());
+        }
+        let rules = &mut file.rules;
         let pattern = |key: &str, expected: &str| match text(key, expected)? {
             Some((entry, text)) => Pattern::new(&text)
                 .map(Some)

@@ -616,9 +616,22 @@ fn examples(word: &str) -> Vec<String> {
 #[test]
 fn the_example_of_the_documentation_does_what_it_says() {
     let place = Place::new();
-    let [example] = &examples("toml")[..] else {
+    let [example, renames] = &examples("toml")[..] else {
         panic!()
     };
+    place.write("plop.toml", renames);
+    let told = place.diff("--explain-config");
+    assert!(
+        told.stdout
+            .contains("parse_row is called shop.rows.parse now"),
+        "{}",
+        told.stderr
+    );
+    assert!(
+        told.stdout.contains("render is the same as no other"),
+        "{}",
+        told.stdout
+    );
     place.write("plop.toml", example);
     let [shown] = &examples("console")[..] else {
         panic!()
@@ -674,4 +687,73 @@ fn every_key_is_in_the_documentation() {
     for key in document.as_object().unwrap().keys() {
         assert!(section.contains(&format!("`{key}`")), "{key}");
     }
+}
+
+#[test]
+fn a_broken_budget_and_what_is_ignored_are_in_the_reports() {
+    let place = Place::new();
+    let budget = "[[budget]]\nfunction = \"discount\"\nmax = \"20%\"\n";
+    place.write("plop.toml", budget.to_owned() + &ignore("2099-12-31"));
+    let files = format!("{} {}", deploys("before"), deploys("slower"));
+    let told = place.diff(&format!("{files} -o a.md -o annotations=a.txt"));
+    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
+    let report = |name: &str| fs::read_to_string(place.0.path().join(name)).unwrap();
+    let markdown = report("a.md");
+    assert!(
+        markdown.starts_with("### 🔴 plop: over budget"),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("is over its budget of 20 %"),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("ignored until 2099-12-31: wanted so"),
+        "{markdown}"
+    );
+    let annotations = report("a.txt");
+    assert!(
+        annotations.contains("::error title=plop%3A discount over budget::"),
+        "{annotations}"
+    );
+    assert!(
+        annotations.contains("ignored until 2099-12-31: wanted so"),
+        "{annotations}"
+    );
+}
+
+#[test]
+fn names_that_changed_are_what_the_file_says() {
+    let place = Place::new();
+    let folded = |name: &str, function: &str| {
+        let mut lines = format!("main;{function} 6000\n");
+        for n in 0..20 {
+            lines += &format!("main;step_{n} 3000\n");
+        }
+        place.write(name, lines);
+    };
+    folded("before", "parse");
+    folded("after", "quite_another");
+    let renamed = |words: &str| {
+        let told = place.diff(&format!("--json before after {words}"));
+        let document: Value = serde_json::from_str(&told.stdout).unwrap();
+        document["renamed"].as_array().unwrap().len()
+    };
+    assert_eq!(renamed(""), 1);
+    place.write("plop.toml", "[[rename]]\napart = \"quite_another\"\n");
+    assert_eq!(renamed(""), 0);
+    let same = "[[rename]]\nbefore = \"parse\"\nafter = \"quite_another\"\n";
+    place.write("plop.toml", same);
+    assert_eq!(renamed(""), 1);
+    let told = place.diff("--explain-config");
+    assert!(
+        told.stdout.contains("parse is called quite_another now"),
+        "{}",
+        told.stdout
+    );
+    let refused = place.refused("plop.toml", "[[rename]]\nbefore = \"parse\"\n");
+    assert!(
+        refused.contains("plop.toml:1: rename: expected a key `before`"),
+        "{refused}"
+    );
 }

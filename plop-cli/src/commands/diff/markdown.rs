@@ -2,11 +2,13 @@
 //! otherwise the causes in a table. Names of the program's stand in code, where nothing is markup, a mention or a
 //! link.
 
-use plop_diff::{Comparison, Finding, Verdict};
+use plop_diff::{BudgetTest, Comparison, Finding, Verdict};
 
 use super::places::Places;
 use super::remarks::{itself, numbers, why};
-use super::terminal::{count, percent_change, points, reason, seen, signed, weight, whole};
+use super::terminal::{
+    budget, count, percent_change, points, reason, rules, seen, signed, weight, whole,
+};
 use super::text::{plain, sentence, shown};
 
 /// GitHub takes no comment of 65,536 characters. Counted are bytes, which are more.
@@ -23,6 +25,7 @@ const MARK: &str = "<!-- plop-diff -->";
 pub(super) fn document(comparison: &Comparison, _: &Places) -> String {
     let sides = comparison.sides.each_ref().map(|side| code(&side.name));
     let causes = comparison.findings.iter().collect::<Vec<_>>();
+    let broken = || comparison.budgets.iter().filter(|test| test.is_broken());
     let is_green = comparison.verdict == Verdict::Ok && causes.is_empty();
     let [before, after] = &sides;
     let mut text = if is_green {
@@ -53,6 +56,15 @@ pub(super) fn document(comparison: &Comparison, _: &Places) -> String {
         table(&mut text, comparison, &[likely]);
     }
     table(&mut text, comparison, &causes);
+    for test in broken() {
+        text += &format!("\n🔴 {}\n", fenced(&plain(&budget(test, comparison))));
+    }
+    for finding in &causes {
+        if let Some(rules) = rules(finding, comparison) {
+            let name = code(comparison.tree.functions[finding.function as usize].shown());
+            text += &format!("\n{name}: {}\n", fenced(&plain(&rules)));
+        }
+    }
     text += &moved(comparison).unwrap_or_default();
     let seen = sentences(seen(comparison).into_iter());
     if !is_green && !seen.is_empty() {
@@ -68,6 +80,11 @@ fn heading(comparison: &Comparison) -> String {
     match comparison.verdict {
         Verdict::Inconclusive => "⚠️ plop: no verdict".into(),
         Verdict::Regressed => match failing.len() {
+            0 if comparison.budgets.iter().any(BudgetTest::is_broken)
+                && !comparison.total_regressed() =>
+            {
+                "🔴 plop: over budget".into()
+            }
             0 => "🔴 plop: slower".into(),
             1 => format!("🔴 plop: slower, 1 cause, {sum}"),
             more => format!("🔴 plop: slower, {more} causes, {sum}"),

@@ -4,7 +4,7 @@
 use plop_diff::{Comparison, Finding, Function, Verdict};
 
 use super::places::{Place, Places};
-use super::terminal::{percent, percent_change, points, reason, signed, whole};
+use super::terminal::{budget, percent, percent_change, points, reason, rules, signed, whole};
 use super::text::{plain, sentence, shown};
 
 /// How bad it is.
@@ -25,15 +25,17 @@ pub(super) enum Level {
 pub(super) enum Rule {
     Inconclusive,
     Whole,
+    Budget,
     Regression,
     Growth,
     Improvement,
 }
 
 impl Rule {
-    pub(super) const ALL: [Rule; 5] = [
+    pub(super) const ALL: [Rule; 6] = [
         Rule::Inconclusive,
         Rule::Whole,
+        Rule::Budget,
         Rule::Regression,
         Rule::Growth,
         Rule::Improvement,
@@ -44,6 +46,7 @@ impl Rule {
         match self {
             Rule::Inconclusive => "plop/inconclusive",
             Rule::Whole => "plop/whole",
+            Rule::Budget => "plop/budget",
             Rule::Regression => "plop/regression",
             Rule::Growth => "plop/growth",
             Rule::Improvement => "plop/improvement",
@@ -57,13 +60,16 @@ impl Rule {
                 "The two sides could not be compared honestly, so there is no verdict."
             }
             Rule::Whole => "The whole program costs more than before, and not by chance.",
+            Rule::Budget => {
+                "Functions cost more than the budget that they have, and not by chance."
+            }
             Rule::Regression => {
                 "A cause for which the program costs more than before, by the least growth that fails or more, and \
                  not by chance."
             }
             Rule::Growth => {
                 "A cause for which the program costs more than before, and which does not fail: it is less than the least \
-                 growth that fails, or cost only moved there."
+                 growth that fails, or cost only moved there, or it is ignored for a reason."
             }
             Rule::Improvement => "A cause for which the program costs less than before.",
         }
@@ -109,14 +115,17 @@ pub(super) fn remarks<'c>(comparison: &'c Comparison, places: &Places) -> Vec<Re
             text,
         );
     }
+    let fails = match inconclusive {
+        true => Level::Doubtful,
+        false => Level::Fails,
+    };
+    for test in comparison.budgets.iter().filter(|test| test.is_broken()) {
+        let title = format!("{} over budget", test.budget.of.told());
+        add(Rule::Budget, fails, plain(&title), budget(test, comparison));
+    }
     if comparison.total_regressed() {
-        let level = if inconclusive {
-            Level::Doubtful
-        } else {
-            Level::Fails
-        };
         let text = format!("the whole grew: {}", whole(comparison).join(" "));
-        add(Rule::Whole, level, "the whole grew".into(), text);
+        add(Rule::Whole, fails, "the whole grew".into(), text);
     }
     if let Some(likely) = &comparison.likely {
         let mut remark = of_finding(comparison, likely, places);
@@ -171,8 +180,8 @@ fn of_finding<'c>(comparison: &'c Comparison, finding: &'c Finding, places: &Pla
     let [low, high] = finding.interval.map(signed);
     let [before, after] = numbers(finding);
     let moved = match finding.moved && rule == Rule::Growth {
-        true => ", which only moved from other functions",
-        false => "",
+        true => ", which only moved from other functions".to_owned(),
+        false => rules(finding, comparison).map_or(String::new(), |rules| format!(", {rules}")),
     };
     let doubt = match level {
         Level::Doubtful => "no verdict, but ",

@@ -53,7 +53,7 @@ pub(super) fn document(comparison: &Comparison, places: &Places) -> String {
 
 fn default_level(rule: Rule) -> &'static str {
     match rule {
-        Rule::Whole | Rule::Regression => "error",
+        Rule::Whole | Rule::Budget | Rule::Regression => "error",
         Rule::Inconclusive => "warning",
         Rule::Growth | Rule::Improvement => "note",
     }

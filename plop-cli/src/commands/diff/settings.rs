@@ -183,6 +183,13 @@ pub(super) fn explain(
             &format!("min_effect {}", percent(effect.min_effect)),
         )?;
     }
+    let renames = config.renames();
+    for (before, after) in &renames.same {
+        writeln!(out, "{:<14} {before} is called {after} now", "rename")?;
+    }
+    for apart in &renames.apart {
+        writeln!(out, "{:<14} {apart} is the same as no other", "rename")?;
+    }
     Ok(())
 }
 
@@ -238,6 +245,10 @@ fn document(chosen: &Chosen, config: &Config) -> Value {
                 row["min_effect"] = json!(effect.min_effect);
                 row
             })
+            .collect::<Vec<_>>(),
+        "renames": (config.renames().same.iter())
+            .map(|(before, after)| json!({"before": before, "after": after, "apart": null}))
+            .chain((config.renames().apart.iter()).map(|apart| json!({"before": null, "after": null, "apart": apart})))
             .collect::<Vec<_>>(),
         "remarks": config.remarks(),
     })

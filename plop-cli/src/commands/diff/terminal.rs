@@ -288,7 +288,7 @@ fn moved(comparison: &Comparison, shift: &Shift) -> String {
 }
 
 /// What the team says of the cause.
-fn rules(finding: &Finding, comparison: &Comparison) -> Option<String> {
+pub(super) fn rules(finding: &Finding, comparison: &Comparison) -> Option<String> {
     if let Some(ignore) = &finding.ignored {
         return Some(format!(
             "ignored until {}: {} ({})",
@@ -305,7 +305,7 @@ fn rules(finding: &Finding, comparison: &Comparison) -> Option<String> {
 }
 
 /// What became of a budget.
-fn budget(test: &BudgetTest, comparison: &Comparison) -> String {
+pub(super) fn budget(test: &BudgetTest, comparison: &Comparison) -> String {
     let of = &test.budget.of;
     let own = if test.budget.own { ", itself" } else { "" };
     let most = fixed(settings::most(test.budget.most));
