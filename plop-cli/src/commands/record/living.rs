@@ -86,6 +86,11 @@ mod tests {
             .env("PLOP_AGENT", order)
             .spawn()
             .unwrap();
+        // A moment after exec a process has no environment yet.
+        let environment = format!("/proc/{}/environ", told.id());
+        while std::fs::read(&environment).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let living = Living::of(folder);
         assert_eq!(living.others, [i64::from(told.id())]);
         assert!(living.recorded.is_empty());
