@@ -199,7 +199,11 @@ pub fn compare_deploys(
     let is_exchange: Vec<bool> = (findings.iter())
         .map(|found| renames::is_exchange(&tree, &totals, found, options))
         .collect();
-    let shift = shift(&weights, &scan, [deploys_before.len(), deploys_after.len()])
+    // Where counted work tells that the whole grew, its cost did not only move.
+    let grew = rules.whole.is_some_and(|whole| whole > options.min_effect);
+    let shift = (!grew)
+        .then(|| shift(&weights, &scan, [deploys_before.len(), deploys_after.len()]))
+        .flatten()
         .and_then(|shift| shift.without(&is_exchange));
     let mut exchanged = is_exchange.into_iter();
     findings.retain(|_| exchanged.next() == Some(false));

@@ -219,6 +219,19 @@ fn cost_that_moved_is_told_and_does_not_fail() {
         .collect();
     assert_eq!(failing, ["third"]);
 
+    // Where work was counted and each unit of it costs more, cost did not only move.
+    let counted = |counts: &Counts, seconds: i64| {
+        let mut run = run(counts, 80);
+        run.meta.cpu_ns = Some(seconds * 1_000_000_000);
+        run.meta.work = vec![("requests".into(), 1000)];
+        run
+    };
+    for (seconds, verdict) in [(100, Verdict::Ok), (104, Verdict::Regressed)] {
+        let (before, after) = (counted(&before, 100), counted(&moved(1.0), seconds));
+        let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+        assert_eq!(comparison.verdict, verdict, "{seconds} s");
+    }
+
     // And all of it, if that is wanted.
     let (before, after) = (run(&before, 80), run(&moved(1.0), 80));
     let options = Options {
