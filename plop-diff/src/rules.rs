@@ -230,7 +230,23 @@ pub(crate) fn remarks(rules: &FunctionRules, tree: &Tree) -> Vec<Warning> {
             ),
             forbids: false,
         });
-    over.chain(unmatched).collect()
+    let of_all = (rules.ignores.iter())
+        .filter(|ignore| !ignore.expired && tree.functions.len() > 1)
+        .filter(|ignore| {
+            tree.functions
+                .iter()
+                .all(|function| ignore.of.has(function))
+        });
+    let of_all = of_all.map(|ignore| Warning {
+        code: "ignore-all",
+        text: format!(
+            "the ignore for {} ({}) is about every function, so that nothing would fail: name those that it is about",
+            ignore.of.told(),
+            ignore.of.place
+        ),
+        forbids: true,
+    });
+    over.chain(unmatched).chain(of_all).collect()
 }
 
 fn has_any(of: &Functions, tree: &Tree, names: &[u32]) -> bool {

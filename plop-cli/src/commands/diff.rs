@@ -19,7 +19,7 @@ mod text;
 mod without;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -200,6 +200,11 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         after,
         left_out,
     } = sides(&args, &chosen, settings)?;
+    let runs = before.iter().chain(&after).flat_map(|deploy| &deploy.runs);
+    let read = runs
+        .map(|(file, _)| Path::new(file))
+        .chain(args.calibration.as_deref());
+    files::spare(&wanted, read)?;
     if before.is_empty() {
         for said in &left_out {
             tell!("{said}");

@@ -757,3 +757,50 @@ fn names_that_changed_are_what_the_file_says() {
         "{refused}"
     );
 }
+
+#[test]
+fn an_ignore_of_every_function_is_no_verdict() {
+    let place = Place::new();
+    place.write(
+        "plop.toml",
+        "[[ignore]]\nfile = \"*.py*\"\nfunction = \"*\"\nreason = \"all\"\nuntil = 2099-12-31\n",
+    );
+    for name in ["before", "after"] {
+        let more = if name == "after" { 9000 } else { 3000 };
+        place.write(
+            name,
+            format!("main (a.py:1);f (a.py:2) {more}\nmain (a.py:1);g (a.py:3) 90000\n"),
+        );
+    }
+    let told = place.diff("before after");
+    assert_eq!(
+        told.status.code(),
+        Some(3),
+        "{}{}",
+        told.stdout,
+        told.stderr
+    );
+    assert!(
+        told.stdout.contains("is about every function"),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn what_is_compared_is_not_written_over() {
+    let place = Place::new();
+    place.write("before", "main;f 3000\n");
+    place.write("after", "main;f 3000\n");
+    let told = place.diff("before after -o markdown=./before");
+    assert_eq!(told.status.code(), Some(2), "{}", told.stdout);
+    assert!(
+        told.stderr.contains("would write over what is compared"),
+        "{}",
+        told.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(place.0.path().join("before")).unwrap(),
+        "main;f 3000\n"
+    );
+}

@@ -12,6 +12,7 @@ use super::places::Places;
 use super::reports::{self, REPORTS, Report};
 use crate::args::Settings;
 use crate::commands::convert;
+use crate::input::is_same;
 use crate::output::{self, Output, OutputArgs};
 use crate::select::as_drawn;
 
@@ -56,6 +57,20 @@ impl Wanted {
 /// Whether standard output is taken by one of the files.
 pub(super) fn take_stdout(wanted: &[Wanted]) -> bool {
     wanted.iter().any(|one| one.file().is_none())
+}
+
+/// Makes sure that no file that was read is written over.
+pub(super) fn spare<'p>(wanted: &[Wanted], read: impl Iterator<Item = &'p Path>) -> Result<()> {
+    for input in read {
+        for file in wanted.iter().filter_map(Wanted::file) {
+            ensure!(
+                !is_same(file, input),
+                "-o {} would write over what is compared (name another file)",
+                file.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The formats that can hold both sides of a comparison.

@@ -165,7 +165,8 @@ pub(super) fn explain(
         } else {
             ""
         };
-        let what = format!("until {}{over}: {}", ignore.until, ignore.reason);
+        let reason = super::text::visible(&ignore.reason);
+        let what = format!("until {}{over}: {reason}", ignore.until);
         row("ignore", &ignore.of, &what)?;
     }
     for budget in &rules.budgets {
