@@ -402,16 +402,21 @@ fn all_the_time_of_threads_that_only_wait_is_where_they_wait() {
     for python in pythons() {
         for (wait, threads, rounds) in [(1.5, 1, 1), (0.1, 2, 12), (1.0, 300, 1)] {
             for mode in ["wall", "cpu+wall"] {
-                let program = python.text(&text(wait, threads, rounds));
-                let recorded = Record::of(program).with("--mode").with(mode).run().fine();
-                let seen = recorded.seen().is_sound();
                 let due = wait * f64::from(threads * rounds) * 100.0;
-                let found = seen.wall("rest") as f64;
-                assert!(
-                    found > 0.93 * due - 10.0,
-                    "{:?} {mode}: {found} of {due} samples of {threads} threads",
-                    python.version
-                );
+                let found = || {
+                    let program = python.text(&text(wait, threads, rounds));
+                    let recorded = Record::of(program).with("--mode").with(mode).run().fine();
+                    recorded.seen().is_sound().wall("rest") as f64
+                };
+                // On a busy machine threads are slow to begin to wait, so one of three runs has to have it all.
+                let all = (0..3).map(|_| found()).any(|found| {
+                    println!(
+                        "{:?} {mode}: {found} of {due} samples of {threads} threads",
+                        python.version
+                    );
+                    found > 0.93 * due - 10.0
+                });
+                assert!(all, "time of waiting threads is missing");
             }
         }
     }
