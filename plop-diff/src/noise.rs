@@ -5,6 +5,8 @@
 //! Whether a function really changed is not known; so the likelihood allows that some did, and the variance
 //! of a set is learnt from all functions but its own.
 
+use std::f64::consts::FRAC_PI_2;
+
 use rayon::prelude::*;
 
 use crate::sets::Kind;
@@ -53,6 +55,8 @@ const TOLD_APART: usize = 6;
 const MOSTLY: f64 = 0.7;
 /// How many standard deviations from nothing the variance has to be right at.
 const AT: f64 = 3.3;
+/// How many times its variance the square of a middle change has to be, before it counts at all.
+const SURELY: f64 = 3.0;
 /// What is believed so little has no part in the tail at that place.
 const UNBELIEVED: f64 = 1e-8;
 /// What is added for caution to what the two runs tell.
@@ -276,6 +280,18 @@ fn root(of: &impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     middle
 }
 
+/// Half of what there is, each as it counts, is at this or below.
+fn weighted_median(values: &mut [(f64, f64)]) -> f64 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = 0.5 * values.iter().map(|(_, weight)| weight).sum::<f64>();
+    let mut sum = 0.0;
+    let middle = values.iter().find(|(_, weight)| {
+        sum += weight;
+        sum >= half
+    });
+    middle.map_or(0.0, |(value, _)| *value)
+}
+
 /// By how much the functions of each witness's kind of request changed in the middle: one that grew makes all
 /// others of its kind shrink alike, and that is no noise.
 fn centres(
@@ -300,15 +316,22 @@ fn centres(
         if changes.len() < 4 {
             continue;
         }
-        changes.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let half = 0.5 * changes.iter().map(|(_, weight)| weight).sum::<f64>();
-        let mut sum = 0.0;
-        let middle = changes.iter().find(|(_, weight)| {
-            sum += weight;
-            sum >= half
-        });
+        // None counts for more than the middle one: the one that changed may be most of all samples.
+        changes.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let usual = changes[changes.len() / 2].1;
+        for (_, weight) in &mut changes {
+            *weight = weight.min(usual);
+        }
+        let middle = weighted_median(&mut changes);
         let count = changes.len() as f64;
-        *centre = middle.map_or(0.0, |(change, _)| change * count / (count + 3.0));
+        let mut apart: Vec<(f64, f64)> = (changes.iter())
+            .map(|(change, weight)| ((change - middle).abs(), *weight))
+            .collect();
+        // The median of so many, which differ by 1.48 times their median deviation. Where it is not surely apart from
+        // nothing, it is taken for less (James & Stein, positive part).
+        let variance = FRAC_PI_2 * (1.4826 * weighted_median(&mut apart)).powi(2) / (count - 3.0);
+        *centre =
+            middle * (1.0 - SURELY * variance / (middle * middle).max(f64::MIN_POSITIVE)).max(0.0);
     }
     witnesses
         .iter()

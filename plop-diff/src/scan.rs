@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::replicates::{Dealt, Replicates};
 use crate::runs::Runs;
 use crate::sets::{Kind, Set};
+use crate::stats::upper_quantile;
 use crate::tree::Side;
 use crate::weigh::{Between, Change, Evidence, FEWEST, Pooled, Spread, Sums, Weights};
 
@@ -104,6 +105,8 @@ pub(crate) struct Rules<'w> {
 pub(crate) const MOST_CAUSES: usize = 40;
 /// The whole grew or shrank if the logarithm of its cost differs by more.
 const AGAINST: f64 = 0.02;
+/// How often one function may be blamed for what changed all of them alike.
+const BLAMED: f64 = 0.05;
 /// A set inside the best one that is nearly as good is the better name.
 const NEARLY: f64 = 0.97;
 /// One around it is, if it is so good and the rest of it changed as well, by so many standard errors.
@@ -265,6 +268,8 @@ fn explain(
     whole: Option<f64>,
 ) -> Explained {
     let (tree, sets) = (weights.tree, weights.sets);
+    let functions = sets.iter().filter(|set| set.kind == Kind::Own).count();
+    let apart = upper_quantile(BLAMED / functions.max(1) as f64);
     let mut alike = 0.0;
     let (mut before, mut after) = (weights.before.clone(), weights.after.clone());
     let sum = |selfs: &[f64]| selfs.iter().sum::<f64>();
@@ -299,7 +304,15 @@ fn explain(
         );
         let of_all = (sums.total / spread.total.sqrt()).abs();
         let of_set = |set: usize| changes[set].z.abs() - limits.extra_of(sets[set].kind);
-        if of_all >= set.map_or(limits.own, of_set) {
+        let is_all = match set {
+            // How far the whole went is told as well by any set. The set's own stacks have to tell that it was this.
+            Some(set) if of_all >= limits.own => {
+                weights.against_all(&pooled, &sums, spread, set) < apart.powi(2)
+            }
+            Some(set) => of_all >= of_set(set),
+            None => of_all >= limits.own,
+        };
+        if is_all {
             // No set tells it better than that everything changed alike.
             alike += sums.total;
             continue;

@@ -20,8 +20,10 @@ const PRIOR_DF: f64 = 30.0;
 const UNUSUAL: f64 = 4.0;
 /// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
 const AGREE: f64 = 3.3;
-/// The least that independent functions in a set are taken to share of their noise.
+/// The least that independent functions in a set are taken to share of their noise, and the most: two functions that
+/// are all there is.
 const LEAST_HERFINDAHL: f64 = 0.25;
+const MOST_HERFINDAHL: f64 = 2.0;
 
 /// What permutations do not change: the sums of every set over slices, and what follows from them.
 pub(crate) struct Weights<'t> {
@@ -43,9 +45,9 @@ pub(crate) struct Weights<'t> {
     pub(crate) kinds: Vec<f64>,
     /// The pooled shares, of both sides.
     pub(crate) pooled: Pooled,
-    /// For each set: of what is noise in it, how much does not average out.
+    /// For each set: of what is noise in it and in what it leaves out, how much does not average out.
     pub(crate) herfindahl: Vec<f64>,
-    /// For each set: the own set of the function that has most of its samples.
+    /// For each set: the function that makes most of this noise.
     pub(crate) dominant: Vec<Option<u32>>,
     /// For each set, whether it is most of all samples and what it leaves out are fewer functions. Shares do not
     /// tell whether it grew or they shrank, and the few are likelier to be what changed.
@@ -377,9 +379,22 @@ impl<'t> Weights<'t> {
             .collect()
     }
 
-    /// By what share a set grew, as its parts tell together, each counted by how precise it is; how precise that is,
-    /// as one over the variance; and how much of this comes from the whole. What the whole tells counts only if the
-    /// set may be all that changed it, by what its own parts tell.
+    /// By what share a set grew, as its parts tell, each counted by how precise it is; and how precise that is, as one
+    /// over the variance.
+    fn by_parts(&self, pooled: &Pooled, sums: &Sums, spread: &Spread, n: usize) -> (f64, f64) {
+        let v = 1.0 / sums.before + 1.0 / sums.after;
+        let (within, mix) = (pooled.within[n], pooled.mix[n]);
+        // A growth by the share x moves the parts by x times these.
+        let weight = within / spread.within[n] + mix / spread.mix[n];
+        let mut sum = sums.within[n] * v / spread.within[n];
+        if mix > 1e-12 {
+            sum += sums.mix[n] * v / spread.mix[n];
+        }
+        (sum / weight, weight)
+    }
+
+    /// The same, together with what the whole tells if this set is all that changed it; and how much of the precision
+    /// comes from the whole. It counts only if the set may be all that changed, by what its own parts tell.
     pub(crate) fn combined(
         &self,
         pooled: &Pooled,
@@ -387,27 +402,35 @@ impl<'t> Weights<'t> {
         spread: &Spread,
         n: usize,
     ) -> (f64, f64, f64) {
-        let v = 1.0 / sums.before + 1.0 / sums.after;
-        let (within, mix, share) = (pooled.within[n], pooled.mix[n], pooled.share[n]);
-        // A growth by the share x moves the parts by x times these, and the whole by x times the set's share.
-        let weight = within / spread.within[n] + mix / spread.mix[n];
-        let mut sum = sums.within[n] * v / spread.within[n];
-        if mix > 1e-12 {
-            sum += sums.mix[n] * v / spread.mix[n];
-        }
+        let (x, weight) = self.by_parts(pooled, sums, spread, n);
+        // A growth by the share x moves the whole by x times the set's share.
+        let share = pooled.share[n];
         let of_whole = share * share / spread.total;
-        if of_whole > 0.0 {
-            let apart = sum / weight - sums.total / share;
-            if apart * apart <= AGREE * AGREE * (1.0 / weight + 1.0 / of_whole) {
-                let all = weight + of_whole;
-                return (
-                    (sum + sums.total * share / spread.total) / all,
-                    all,
-                    of_whole,
-                );
-            }
+        let apart = x - sums.total / share;
+        if of_whole > 0.0 && apart.powi(2) <= AGREE.powi(2) * (1.0 / weight + 1.0 / of_whole) {
+            let all = weight + of_whole;
+            return (
+                (x * weight + sums.total * share / spread.total) / all,
+                all,
+                of_whole,
+            );
         }
-        (sum / weight, weight, 0.0)
+        (x, weight, 0.0)
+    }
+
+    /// How much better it explains all that is known, that a set changed the whole, than that everything changed alike:
+    /// twice the logarithm of the ratio of likelihoods.
+    pub(crate) fn against_all(
+        &self,
+        pooled: &Pooled,
+        sums: &Sums,
+        spread: &Spread,
+        n: usize,
+    ) -> f64 {
+        let (x, weight) = self.by_parts(pooled, sums, spread, n);
+        let apart = x - sums.total / pooled.share[n];
+        let of_whole = pooled.share[n].powi(2) / spread.total;
+        x * x * weight - apart * apart / (1.0 / weight + 1.0 / of_whole)
     }
 
     pub(crate) fn change(&self, pooled: &Pooled, sums: &Sums, spread: &Spread, n: usize) -> Change {
@@ -604,11 +627,11 @@ pub(crate) fn stretches(tree: &Tree, side: Side, parts: usize) -> Vec<Vec<usize>
         .collect()
 }
 
-/// What functions a set consists of.
+/// What functions a set consists of, and what it leaves out.
 struct Composition {
-    /// How much the noise of its functions averages out.
+    /// How much the noise of its functions averages out, and that of all others: its share is between both.
     herfindahl: f64,
-    /// The function with most of its samples.
+    /// The function that is most of it, or of what it leaves out if that is more.
     dominant: Option<u32>,
     /// Whether it is most of all samples, and what it leaves out are fewer functions than it has.
     is_rest: bool,
@@ -633,6 +656,8 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
         }
     }
     place.push(sampled.len());
+    let mut largest: Vec<u32> = (0..all.len() as u32).collect();
+    largest.sort_by(|a, b| all[*b as usize].total_cmp(&all[*a as usize]).then(a.cmp(b)));
     sets.par_iter()
         .map_init(
             || (vec![0.0f64; tree.functions.len()], Vec::new()),
@@ -646,24 +671,45 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
                         *sum += samples;
                     }
                 }
-                let (mut squares, mut total, mut squares_of_rest) = (0.0, 0.0, squares_of_all);
-                let mut dominant: Option<(u32, f64)> = None;
                 met.sort_unstable();
-                for function in met.drain(..) {
-                    let sum = std::mem::take(&mut sums[function as usize]);
+                let (mut squares, mut total, mut squares_of_rest) = (0.0, 0.0, squares_of_all);
+                let mut inside: Option<(u32, f64)> = None;
+                for function in &met[..] {
+                    let (sum, of_all) = (sums[*function as usize], all[*function as usize]);
                     squares += sum * sum;
                     total += sum;
-                    let of_all = all[function as usize];
                     squares_of_rest -= of_all * of_all - (of_all - sum) * (of_all - sum);
-                    if dominant.is_none_or(|(_, most)| sum > most) {
-                        dominant = Some((function, sum));
+                    if inside.is_none_or(|(_, most)| sum > most) {
+                        inside = Some((*function, sum));
                     }
                 }
+                let mut outside: Option<(u32, f64)> = None;
+                for function in &largest {
+                    let of_all = all[*function as usize];
+                    if outside.is_some_and(|(_, most)| most >= of_all) {
+                        break;
+                    }
+                    let left = of_all - sums[*function as usize];
+                    if outside.is_none_or(|(_, most)| left > most) {
+                        outside = Some((*function, left));
+                    }
+                }
+                met.drain(..)
+                    .for_each(|function| sums[function as usize] = 0.0);
+                let rest = whole - total;
                 let of =
                     |squares: f64, total: f64| squares / (total * total).max(f64::MIN_POSITIVE);
-                let is_plain = of(squares, total) >= of(squares_of_rest, whole - total);
+                let [own, others] = [of(squares, total), of(squares_of_rest.max(0.0), rest)];
+                let part = |of: Option<(u32, f64)>, total: f64| {
+                    of.map(|(function, sum)| (function, sum / total.max(f64::MIN_POSITIVE)))
+                };
+                let dominant = match (part(inside, total), part(outside, rest)) {
+                    (Some(inside), Some(outside)) if outside.1 > inside.1 => Some(outside),
+                    (inside, _) => inside,
+                };
+                let is_plain = own >= others;
                 Composition {
-                    herfindahl: of(squares, total).max(LEAST_HERFINDAHL),
+                    herfindahl: (own + others).clamp(LEAST_HERFINDAHL, MOST_HERFINDAHL),
                     dominant: dominant.map(|(function, _)| function),
                     is_rest: total > 0.5 * whole && !is_plain,
                     is_plain,
