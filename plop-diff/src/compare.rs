@@ -6,6 +6,7 @@ use crate::budget::{self, BudgetTest};
 use crate::comparison::{
     Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
 };
+use crate::doubts;
 use crate::environment::{environment, likeness, warnings, word_of};
 use crate::groups::{By, unlabelled};
 use crate::noise::Prior;
@@ -258,6 +259,7 @@ pub fn compare_deploys(
         likely: None,
         findings,
         power: power::power(&weights, &scan, &gate),
+        kind_power: doubts::of_kinds(&weights, &scan),
         noise,
         budgets: Vec::new(),
         warnings: said,
@@ -270,7 +272,8 @@ pub fn compare_deploys(
         selfs,
         tree: Tree::default(),
     };
-    let is_explained = scan.alike != 0.0 || comparison.findings.iter().any(Finding::grew);
+    let is_explained =
+        scan.alike != 0.0 && !scan.is_likelier || comparison.findings.iter().any(Finding::grew);
     if comparison.total_regressed() && !is_explained {
         let likely = scan.likely.as_ref();
         // That it is ignored is no reason for the whole to pass: it need not be this.
@@ -288,7 +291,14 @@ pub fn compare_deploys(
     comparison.budgets = budget::tests(&comparison, &weights, &rules_of_budgets, budgets);
     comparison.verdict = judge(&comparison, &weights, &rules, options);
     if comparison.verdict == Verdict::Ok {
-        let unseen = budget::untested(&comparison.budgets).chain(blindness(&comparison, options));
+        let least = options.min_effect;
+        let shares_only = rules.whole.is_none();
+        let either = || doubts::direction(&weights, &comparison.findings, least);
+        let mix = || doubts::mix(&weights, &scan, method, options.prior.mix, least);
+        let unseen = budget::untested(&comparison.budgets)
+            .chain(blindness(&comparison, options))
+            .chain(shares_only.then(either).flatten())
+            .chain((shares_only || grew).then(mix).flatten());
         let unseen: Vec<Warning> = unseen.collect();
         if !unseen.is_empty() {
             comparison.verdict = Verdict::Inconclusive;

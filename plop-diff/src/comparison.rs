@@ -268,6 +268,17 @@ pub struct Power {
     pub plan: Option<Plan>,
 }
 
+/// What could have been seen of a whole kind of request, if all that it does became slower.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct KindPower {
+    /// The function at its top, by its number in the tree.
+    pub function: u32,
+    /// Its share before.
+    pub share: f64,
+    /// The growth that is found four times in five, in shares of the whole.
+    pub detectable: f64,
+}
+
 /// What it takes to see a smaller growth: more sampling, or more profiles.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Plan {
@@ -356,8 +367,10 @@ pub struct Comparison {
     pub findings: Vec<Finding>,
     /// What most likely made the whole grow, where the whole did and no cause can be told from chance.
     pub likely: Option<Finding>,
-    /// What could have been seen.
+    /// What could have been seen of functions.
     pub power: Vec<Power>,
+    /// What could have been seen of whole kinds of requests, the largest first.
+    pub kind_power: Vec<KindPower>,
     /// What differs between runs.
     pub noise: Noise,
     /// What became of budgets.

@@ -36,6 +36,7 @@ mod calibrate;
 mod compare;
 mod comparison;
 mod difference;
+mod doubts;
 mod ends;
 mod environment;
 mod files;
@@ -67,8 +68,8 @@ pub use budget::BudgetTest;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
-    Comparison, Environment, Finding, Method, Mode, Noise, Plan, Power, Reason, Shift, Summary,
-    Total, TotalTest, Verdict, Warning,
+    Comparison, Environment, Finding, KindPower, Method, Mode, Noise, Plan, Power, Reason, Shift,
+    Summary, Total, TotalTest, Verdict, Warning,
 };
 pub use environment::Surroundings;
 pub use groups::By;

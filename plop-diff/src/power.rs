@@ -4,7 +4,7 @@
 use crate::comparison::{Method, Plan, Power};
 use crate::scan::{Rules, Scan};
 use crate::sets::Kind;
-use crate::stats::{t_upper_quantile, upper_quantile};
+use crate::stats::{FOUR_IN_FIVE, t_upper_quantile, upper_quantile};
 use crate::tree::Side;
 use crate::weigh::Weights;
 
@@ -12,8 +12,6 @@ use crate::weigh::Weights;
 pub(crate) const SIZES: [f64; 4] = [0.01, 0.02, USUAL, 0.2];
 /// The size for which people ask how much can be seen, if they name none.
 pub(crate) const USUAL: f64 = 0.05;
-/// The normal quantile of four in five.
-const FOUR_IN_FIVE: f64 = 0.8416;
 /// A change in one of the two runs also makes the noise look larger that is learnt from them.
 const LEARNT: f64 = 1.1;
 /// A plan is for half of what can be seen now, but for no less than this many times what fails.

@@ -156,6 +156,14 @@ pub(crate) fn rename(tree: Tree, renames: &Renames) -> Tree {
             names.called(before, Side::Before),
             names.called(after, Side::After),
         ) {
+            (Ok(one), Ok(other))
+                if one != other
+                    && [one, other]
+                        .iter()
+                        .all(|id| on_both(&tree.functions[*id as usize])) =>
+            {
+                said.push(format!("both sides have both `{before}` and `{after}`"));
+            }
             (Ok(before), Ok(after)) if before != after => {
                 asked.push((before, after));
                 names.only[before as usize] = None;

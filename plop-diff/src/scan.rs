@@ -52,6 +52,8 @@ pub(crate) struct Scan {
     pub(crate) rest: f64,
     /// What grew most, whether or not by chance.
     pub(crate) likely: Option<Cause>,
+    /// Whether that explains the whole better than that everything changed alike.
+    pub(crate) is_likelier: bool,
     /// By how much everything changed alike, as the logarithm of a factor; 0 where sets of stacks tell it better.
     pub(crate) alike: f64,
     pub(crate) effects: Vec<f64>,
@@ -179,6 +181,8 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
     Scan {
         limits,
         total_limit,
+        is_likelier: likely
+            .is_some_and(|set| weights.against_all(&weights.pooled, &sums, &spread, set) > 0.0),
         causes,
         alike,
         cut,

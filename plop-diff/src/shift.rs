@@ -13,7 +13,7 @@ use crate::weigh::Weights;
 const MOST: [usize; 2] = [5, 4];
 /// The sum is taken for nothing if it is within so many standard errors of it,
 const WITHIN: f64 = 3.3;
-/// and within this part of what moved, or a growth by no more than this may well be there.
+/// and within this part of what moved, however much chance there is: noise is no reason to forgive a growth.
 const PART: f64 = 0.3;
 /// Where other shrinkings are more than this part of what moved, that some of them pay for a growth is chance.
 const OTHERS: f64 = 1.0;
@@ -235,7 +235,7 @@ impl Parts {
             share: (0..self.kinds).map(|kind| both(kind)[0]).sum::<f64>() / sides[0],
         };
         let moved = grown.min(-shrunk);
-        let is_nothing = delta.abs() <= WITHIN * left.error && delta + left.error <= PART * moved;
+        let is_nothing = delta.abs() <= WITHIN * left.error && delta.abs() <= PART * moved;
         (grown > 0.0 && shrunk < 0.0 && is_nothing).then_some((moved, left))
     }
 }

@@ -1,5 +1,8 @@
 //! The normal distribution, and the likelihood ratio of two shares.
 
+/// The normal quantile of four in five: how much more than its limit a change has to be to be found so often.
+pub(crate) const FOUR_IN_FIVE: f64 = 0.8416;
+
 /// The probability that a standard normal variable is above `z`.
 ///
 /// ```

@@ -20,6 +20,8 @@ const PRIOR_DF: f64 = 30.0;
 const UNUSUAL: f64 = 4.0;
 /// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
 const AGREE: f64 = 3.3;
+/// What is beside a set has hardly more functions if its noise averages out hardly better.
+const HARDLY_MORE: f64 = 0.6;
 /// The least that independent functions in a set are taken to share of their noise, and the most: two functions that
 /// are all there is.
 const LEAST_HERFINDAHL: f64 = 0.25;
@@ -54,6 +56,8 @@ pub(crate) struct Weights<'t> {
     pub(crate) is_rest: Vec<bool>,
     /// For each set, whether it has no more functions than what it leaves out.
     pub(crate) is_plain: Vec<bool>,
+    /// For each set, whether what it leaves out has hardly more functions than it.
+    pub(crate) has_few_beside: Vec<bool>,
     /// For each set, the sum over slices of squared within parts, as multiples of what chance would do.
     squares: Vec<f64>,
     /// How much each set counts for the common design effect, and up to which effect of its own: what happens
@@ -208,6 +212,7 @@ impl<'t> Weights<'t> {
             dominant: composition.iter().map(|of| of.dominant).collect(),
             is_rest: composition.iter().map(|of| of.is_rest).collect(),
             is_plain: composition.iter().map(|of| of.is_plain).collect(),
+            has_few_beside: composition.iter().map(|of| of.has_few_beside).collect(),
             squares: vec![0.0; sets.len()],
             importance: (pooled.share.iter().zip(&pooled.within))
                 .map(|(share, within)| match *within > 1e-9 {
@@ -637,6 +642,8 @@ struct Composition {
     is_rest: bool,
     /// Whether it has no more functions than what it leaves out.
     is_plain: bool,
+    /// Whether what it leaves out has hardly more functions than it.
+    has_few_beside: bool,
 }
 
 fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
@@ -713,6 +720,7 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
                     dominant: dominant.map(|(function, _)| function),
                     is_rest: total > 0.5 * whole && !is_plain,
                     is_plain,
+                    has_few_beside: others > HARDLY_MORE * own,
                 }
             },
         )

@@ -256,3 +256,135 @@ fn many_improvements_do_not_pay_for_a_growth() {
     assert_eq!(comparison.shift, None);
     assert_eq!(comparison.verdict, Verdict::Regressed);
 }
+
+#[test]
+fn a_hot_function_beside_one_branch_is_no_kind_of_request() {
+    // However many samples there are, and however large it is already.
+    for (samples, share, factor) in [
+        (160_000.0, 0.3, 2.0),
+        (16_000.0, 0.45, 1.3),
+        (16_000.0, 0.7, 1.4),
+        (160_000.0, 0.85, 1.3),
+    ] {
+        let mut before = vec![("main;hot".to_owned(), samples * share)];
+        let step = samples * (1.0 - share) / 15.0;
+        before.extend(alike("main;rest", "step", 15, step));
+        let after = times(
+            &before,
+            |path| if path == "main;hot" { factor } else { 1.0 },
+        );
+        let comparison = compared(&before, &after);
+        assert_eq!(comparison.verdict, Verdict::Regressed, "{share} {factor}");
+        let told = told(&comparison);
+        assert_eq!((told.len(), told[0].0), (1, "hot"), "{told:?}");
+        let added = 100.0 * share * (factor - 1.0);
+        assert!(
+            (told[0].1 - added).abs() < 0.05 * added,
+            "{told:?}, {added}"
+        );
+        // Without slices, too.
+        let (before, after) = (run(&before, 0), run(&after, 0));
+        let counts = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+        let told = self::told(&counts);
+        assert_eq!((told.len(), told[0].0), (1, "hot"), "{told:?}");
+    }
+}
+
+#[test]
+fn of_two_things_that_are_all_there_is_shares_do_not_tell_which_changed() {
+    let codes = |comparison: &Comparison| -> Vec<&str> {
+        let forbid = comparison.warnings.iter().filter(|warning| warning.forbids);
+        forbid.map(|warning| warning.code).collect()
+    };
+    let before = vec![
+        ("main;io".to_owned(), 4800.0),
+        ("main;hot".to_owned(), 11_200.0),
+    ];
+    let after = times(&before, |path| if path == "main;hot" { 2.0 } else { 1.0 });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Inconclusive);
+    assert_eq!(codes(&comparison), ["either-changed"]);
+
+    // Beside many others it is plain that one of them became faster.
+    let mut before = alike("main", "step", 20, 500.0);
+    before.push(("main;hot".into(), 8000.0));
+    let after = times(&before, |path| if path == "main;hot" { 0.5 } else { 1.0 });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Ok);
+    assert_eq!(told(&comparison)[0].0, "hot");
+
+    // A kind of request that costs more looks like more of its kind.
+    let mut before = alike("main;list", "list", 8, 2000.0);
+    before.extend(alike("main;sell", "sell", 8, 2000.0));
+    let after = |factor: f64| {
+        times(
+            &before,
+            |path| {
+                if path.contains("sell") { factor } else { 1.0 }
+            },
+        )
+    };
+    let comparison = compared(&before, &after(1.5));
+    assert_eq!(comparison.kinds, 2);
+    assert_eq!(comparison.verdict, Verdict::Inconclusive);
+    assert_eq!(codes(&comparison), ["mix-changed"]);
+    let seen = comparison.kind_power.first().expect("there are kinds");
+    assert!(seen.detectable > 0.25, "{seen:?}");
+    // A little is what any mix differs by.
+    assert_eq!(compared(&before, &after(1.03)).verdict, Verdict::Ok);
+    // Where work was counted and none of it costs more, there was more of one and less of the other.
+    let counted = |counts: &Counts| {
+        let mut run = run(counts, 80);
+        run.meta.cpu_ns = Some(100_000_000_000);
+        run.meta.work = vec![("requests".into(), 1000)];
+        run
+    };
+    let (before, after) = (counted(&before), counted(&after(1.5)));
+    let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+    assert_eq!(comparison.verdict, Verdict::Ok);
+}
+
+#[test]
+fn what_changed_alike_is_blamed_on_no_part() {
+    let counts = alike("main", "step", 20, 1000.0);
+    let runs = |grown: f64| -> Vec<Profile> {
+        (0..6)
+            .map(|n| {
+                // The whole is known to a hundred-thousandth, and its parts to a few hundredths.
+                let moved = times(&counts, |path| {
+                    let step: usize = path[10..].parse().expect("a number");
+                    1.0 + 0.03 * ((7 * step + 5 * n + 3) % 11) as f64 / 11.0
+                });
+                let mut run = run(&moved, 80);
+                run.meta.cpu_ns = Some((32e9 * grown * (1.0 + 1e-5 * n as f64)) as i64);
+                run.meta.work = vec![("requests".into(), 1000)];
+                run
+            })
+            .collect()
+    };
+    for grown in [1.006, 1.03] {
+        let (before, after) = (runs(1.0), runs(grown));
+        let [before, after] = [&before, &after].map(|runs| runs.iter().collect::<Vec<_>>());
+        let comparison = compare(&before, &after, &Options::default()).expect("they compare");
+        assert_eq!(comparison.verdict, Verdict::Regressed, "the whole grew");
+        assert_eq!(told(&comparison), [], "{grown}");
+        let total = comparison.total.as_ref().expect("work is counted");
+        let alike = total.alike.expect("everything grew alike");
+        assert!((alike - (grown - 1.0)).abs() < 1e-4, "{alike}");
+    }
+}
+
+#[test]
+fn noise_is_no_reason_to_take_a_growth_for_moved() {
+    // A third of what one function takes more is not paid for by what the other takes less.
+    let mut before = alike("main", "step", 18, 160.0);
+    before.extend([("main;grown".into(), 160.0), ("main;shrunk".into(), 160.0)]);
+    let after = times(&before, |path| match path {
+        "main;grown" => 2.15,
+        "main;shrunk" => 0.2,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.shift, None);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+}

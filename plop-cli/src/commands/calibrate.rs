@@ -80,7 +80,9 @@ fn runs(input: &InputArgs, settings: &Settings) -> Result<Vec<Profile>> {
         of_folders.resize(files.len(), file.is_dir().then_some(file));
     }
     if let Some(NamedTwice { named, .. }) = named_twice(&files) {
-        bail!("{named} is named twice: it is one run, and counts once");
+        bail!(
+            "{named} is named twice: it is one run, and counts once (record more runs of the same build)"
+        );
     }
     let (mut runs, mut left_out) = (Vec::new(), Vec::new());
     let mut filled: BTreeSet<&Path> = BTreeSet::new();

@@ -3,7 +3,7 @@
 
 use plop_diff::{
     Between, Budget, BudgetTest, Comparison, Environment, Finding, Function, Functions, Ignore,
-    Power, Renamed, Side, Summary, Total, Warning,
+    Power, Renamed, Side, Summary, Total, Verdict, Warning,
 };
 use serde_json::{Value, json};
 
@@ -52,6 +52,11 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             .map(budget)
             .collect::<Vec<_>>(),
         "power": comparison.power.iter().map(power).collect::<Vec<_>>(),
+        "power_of_kinds": comparison.kind_power.iter().map(|power| json!({
+            "function": function(&comparison.tree.functions[power.function as usize]),
+            "share": power.share,
+            "mde_points": points(power.detectable),
+        })).collect::<Vec<_>>(),
         "warnings": warnings(&comparison.warnings),
     })
 }
@@ -146,7 +151,7 @@ fn finding(comparison: &Comparison, id: &str, finding: &Finding) -> Value {
         "kind": finding.kind.word(),
         "direction": if finding.grew() { "grew" } else { "shrank" },
         "cause": finding.reason.word(),
-        "fails": comparison.fails(finding),
+        "fails": comparison.fails(finding) && comparison.verdict == Verdict::Regressed,
         "function": function(of(finding.function)),
         "caller": finding.caller.map(|id| function(of(id))),
         "also": finding.also.iter().map(|id| function(of(*id))).collect::<Vec<_>>(),

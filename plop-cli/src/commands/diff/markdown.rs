@@ -6,9 +6,7 @@ use plop_diff::{BudgetTest, Comparison, Finding, Verdict};
 
 use super::places::Places;
 use super::remarks::{itself, numbers, why};
-use super::terminal::{
-    budget, count, percent_change, points, reason, rules, seen, signed, weight, whole,
-};
+use super::terminal::{alike, budget, count, points, reason, rules, seen, signed, weight, whole};
 use super::text::{plain, sentence, shown};
 
 /// GitHub takes no comment of 65,536 characters. Counted are bytes, which are more.
@@ -47,12 +45,11 @@ pub(super) fn document(comparison: &Comparison, _: &Places) -> String {
         }
     }
     warnings(&mut text, comparison);
-    if let Some(alike) = comparison.total.as_ref().and_then(|total| total.alike) {
-        let change = plain(&percent_change(alike));
-        text += &format!("\nEverything alike: {change}; no part of the program tells it better.\n");
+    if let Some(alike) = alike(comparison) {
+        text += &format!("\n{}.\n", plain(&alike));
     }
     if let Some(likely) = &comparison.likely {
-        text += "\nThe whole grew, and no cause can be told from chance; most likely it is\n";
+        text += "\nIf it is a part of the program, most likely it is\n";
         table(&mut text, comparison, &[likely]);
     }
     table(&mut text, comparison, &causes);

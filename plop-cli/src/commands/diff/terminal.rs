@@ -10,6 +10,7 @@ use plop_diff::{
 };
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
+use super::text::shown;
 use super::{call_tree, settings, singular};
 
 /// So many ways to a cause are told.
@@ -37,14 +38,12 @@ pub(super) fn print(
     style.put(out, piece(PLAIN, ""), 2, &verdict(comparison))?;
     let trust = [piece(QUIET, trust(comparison))];
     style.put(out, piece(PLAIN, ""), 2, &trust)?;
-    if let Some(alike) = comparison.total.as_ref().and_then(|total| total.alike) {
-        let change = percent_change(alike);
-        let text = format!("everything alike: {change}; no part of the program tells it better");
+    if let Some(text) = alike(comparison) {
         style.put(out, piece(PLAIN, ""), 2, &[piece(BOLD, text)])?;
     }
     writeln!(out)?;
     if let Some(likely) = &comparison.likely {
-        let text = "the whole grew, and no cause can be told from chance; most likely it is";
+        let text = "If it is a part of the program, most likely it is";
         style.put(out, piece(PLAIN, ""), 2, &[piece(PLAIN, text)])?;
         print_finding(out, comparison, likely, style)?;
         writeln!(out)?;
@@ -311,7 +310,10 @@ pub(super) fn budget(test: &BudgetTest, comparison: &Comparison) -> String {
     let most = fixed(settings::most(test.budget.most));
     // A time where that is what the budget is in.
     let amount = |share| match test.budget.most {
-        Most::Ns(_) => comparison.amount(share, Side::After).map(duration),
+        Most::Ns(_) if comparison.mode == Mode::Work => {
+            comparison.amount(share, Side::After).map(duration)
+        }
+        Most::Ns(_) => None,
         Most::Share(_) => None,
     };
     let told = |share| fixed(amount(share).unwrap_or_else(|| percent(share)));
@@ -406,11 +408,28 @@ fn names_that_changed(comparison: &Comparison) -> Vec<String> {
     texts
 }
 
+/// What is said of a whole that grew or shrank where no part of it is told as the cause.
+pub(super) fn alike(comparison: &Comparison) -> Option<String> {
+    let alike = comparison.total.as_ref().and_then(|total| total.alike);
+    match (alike, &comparison.likely) {
+        (Some(alike), _) => Some(format!(
+            "Everything alike: {}; no part of the program surely tells it better",
+            percent_change(alike)
+        )),
+        (None, Some(_)) => Some("The whole grew, and no cause can be told from chance".to_owned()),
+        (None, None) => None,
+    }
+}
+
 /// What could have been seen, and what it takes to see more.
 pub(super) fn seen(comparison: &Comparison) -> Vec<String> {
     let mut texts = Vec::new();
     if comparison.findings.is_empty() && comparison.hypotheses > 0 {
-        texts.push("nothing changed that could be seen".to_owned());
+        let what = match comparison.total_regressed() {
+            true => "no part changed beside the rest",
+            false => "nothing changed",
+        };
+        texts.push(format!("{what} that could be seen"));
     }
     let Some(usual) = comparison.usual_power() else {
         return texts;
@@ -429,6 +448,14 @@ pub(super) fn seen(comparison: &Comparison) -> Vec<String> {
         unsigned(usual.detectable),
         others.join(", ")
     ));
+    if let Some(kind) = comparison.kind_power.first() {
+        texts.push(format!(
+            "seen of whole kinds of requests: the largest ({}, {}) growing by {}",
+            shown(comparison.tree.functions[kind.function as usize].shown()),
+            fixed(percent(kind.share)),
+            unsigned(kind.detectable)
+        ));
+    }
     if let Some(plan) = &usual.plan {
         texts.push(format!(
             "to see {}: {}",

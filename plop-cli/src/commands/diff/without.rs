@@ -55,6 +55,7 @@ pub(super) fn comparison(
         findings: Vec::new(),
         likely: None,
         power: Vec::new(),
+        kind_power: Vec::new(),
         noise: Noise::default(),
         budgets: Vec::new(),
         warnings,
