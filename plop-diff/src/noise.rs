@@ -56,7 +56,7 @@ const MOSTLY: f64 = 0.7;
 /// How many standard deviations from nothing the variance has to be right at.
 const AT: f64 = 3.3;
 /// How many times its variance the square of a middle change has to be, before it counts at all.
-const SURELY: f64 = 3.0;
+const SURELY: f64 = 1.0;
 /// What is believed so little has no part in the tail at that place.
 const UNBELIEVED: f64 = 1e-8;
 /// What is added for caution to what the two runs tell.

@@ -22,10 +22,8 @@ const UNUSUAL: f64 = 4.0;
 const AGREE: f64 = 3.3;
 /// What is beside a set has hardly more functions if its noise averages out hardly better.
 const HARDLY_MORE: f64 = 0.6;
-/// The least that independent functions in a set are taken to share of their noise, and the most: two functions that
-/// are all there is.
+/// The least that independent functions in a set are taken to share of their noise.
 const LEAST_HERFINDAHL: f64 = 0.25;
-const MOST_HERFINDAHL: f64 = 2.0;
 
 /// What permutations do not change: the sums of every set over slices, and what follows from them.
 pub(crate) struct Weights<'t> {
@@ -47,7 +45,7 @@ pub(crate) struct Weights<'t> {
     pub(crate) kinds: Vec<f64>,
     /// The pooled shares, of both sides.
     pub(crate) pooled: Pooled,
-    /// For each set: of what is noise in it and in what it leaves out, how much does not average out.
+    /// For each set: of what is noise in it, or in what it leaves out, how much does not average out.
     pub(crate) herfindahl: Vec<f64>,
     /// For each set: the function that makes most of this noise.
     pub(crate) dominant: Vec<Option<u32>>,
@@ -634,7 +632,8 @@ pub(crate) fn stretches(tree: &Tree, side: Side, parts: usize) -> Vec<Vec<usize>
 
 /// What functions a set consists of, and what it leaves out.
 struct Composition {
-    /// How much the noise of its functions averages out, and that of all others: its share is between both.
+    /// How much the noise of its functions averages out, or that of all others, whichever does less: its share is
+    /// what is between both.
     herfindahl: f64,
     /// The function that is most of it, or of what it leaves out if that is more.
     dominant: Option<u32>,
@@ -716,7 +715,7 @@ fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
                 };
                 let is_plain = own >= others;
                 Composition {
-                    herfindahl: (own + others).clamp(LEAST_HERFINDAHL, MOST_HERFINDAHL),
+                    herfindahl: own.max(others).max(LEAST_HERFINDAHL),
                     dominant: dominant.map(|(function, _)| function),
                     is_rest: total > 0.5 * whole && !is_plain,
                     is_plain,

@@ -2,7 +2,7 @@
 //! away from there, and functions that went into their callers or came out of them.
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::rounds::callers;
 use super::{Between, Done, LEAST, Names};
@@ -21,8 +21,12 @@ const ERRORS: f64 = 3.0;
 type Calls = HashMap<(u32, u32), f64, FixedState>;
 
 /// Finds functions that calls of one side go through and calls of the other do not. A call that is new on a side
-/// beside one that is as it was makes no wrapper of what it goes through.
-pub(super) fn find_between(names: &mut Names, found: &mut Vec<Between>) {
+/// beside one that is as it was makes no wrapper of what it goes through. Those that are `named` like another are none.
+pub(super) fn find_between(
+    names: &mut Names,
+    named: &HashSet<u32, FixedState>,
+    found: &mut Vec<Between>,
+) {
     let tree = names.tree;
     let callers = callers(names);
     // Calls between functions of both sides, by side: those that are direct, and those through others.
@@ -97,6 +101,7 @@ pub(super) fn find_between(names: &mut Names, found: &mut Vec<Between>) {
             }
         }
         let is_there = gone >= LEAST && gone >= LEAST_PART * all;
+        let is_there = is_there && !named.contains(&function);
         if is_there && all >= LEAST && explained >= MOST * all {
             names.between[function as usize] = true;
             found.push(Between {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::between::{find_between, find_inlined};
 use super::words::{Words, product};
@@ -18,6 +18,8 @@ const SURE: f64 = 0.6;
 /// One that scores less needs to be so much better than any other pair of either.
 const LIKELY: f64 = 0.45;
 const MARGIN: f64 = 0.08;
+/// So much alike in name and in callers, two are no wrappers.
+const CALLED_LIKE: f64 = 0.5;
 /// Samples that every share is drawn together by.
 const DRAWN: f64 = 3.0;
 /// Two functions are one only if both together have so many samples, and by position alone only with more: what has
@@ -52,9 +54,14 @@ pub(super) fn match_all(names: &mut Names, between: &mut Vec<Between>) {
             .collect();
         let score = |pair: &Scored| pair.score;
         let mut found = accept(names, &mut scored, &score, &|pair| pair.score >= SURE);
-        // Wrappers look like one another, and like what they are wrapped around.
+        // Wrappers look like one another, and like what they are wrapped around; but what another at its place is called
+        // like is none.
         let known = between.len();
-        find_between(names, between);
+        let is_named = |pair: &&Scored| pair.name >= CALLED_LIKE && pair.callers >= CALLED_LIKE;
+        let named = scored.iter().filter(is_named);
+        let named: HashSet<u32, FixedState> =
+            named.flat_map(|pair| [pair.before, pair.after]).collect();
+        find_between(names, &named, between);
         scored.retain(|pair| names.is_open(pair.before) && names.is_open(pair.after));
         found += accept(names, &mut scored, &score, &Scored::is_likely);
         if round > 0 {
@@ -74,6 +81,7 @@ pub(super) fn match_all(names: &mut Names, between: &mut Vec<Between>) {
 struct Scored {
     before: u32,
     after: u32,
+    name: f64,
     callers: f64,
     /// None where neither calls anything.
     callees: Option<f64>,
@@ -231,6 +239,7 @@ impl Around {
         Scored {
             before,
             after,
+            name,
             callers,
             callees,
             cost,
