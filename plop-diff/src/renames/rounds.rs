@@ -85,6 +85,8 @@ struct Scored {
     callers: f64,
     /// None where neither calls anything.
     callees: Option<f64>,
+    /// Whether what they call is known, and none of it the same.
+    calls_others: bool,
     cost: f64,
     score: f64,
     /// What they have together, before and after.
@@ -101,6 +103,7 @@ impl Scored {
         let callees = self.callees.unwrap_or(1.0);
         let around = self.callers >= 0.5 && callees >= 0.3 && self.cost >= 0.25;
         let alike = self.cost >= 0.6
+            && !self.calls_others
             && (self.callers >= 0.6 || self.callees.is_some_and(|callees| callees >= 0.6));
         self.samples >= PLACED && (around || alike)
     }
@@ -221,6 +224,11 @@ impl Around {
         let calls_nothing = |id: u32| self.callees[id as usize].is_empty();
         let callees =
             (!calls_nothing(before) || !calls_nothing(after)).then(|| alike(&self.callees));
+        let is_known = |id: &u32| {
+            let callees = &self.callees[*id as usize];
+            let is_open = |(other, _): &(u32, f64)| *other != ITSELF && names.is_open(*other);
+            !callees.is_empty() && !callees.iter().any(is_open)
+        };
         let near = |of: &dyn Fn(Side) -> f64| {
             let [one, other] = [Side::Before, Side::After]
                 .map(|side| (of(side) + DRAWN) / (names.samples[side as usize] + DRAWN));
@@ -242,6 +250,7 @@ impl Around {
             name,
             callers,
             callees,
+            calls_others: callees == Some(0.0) && [before, after].iter().all(is_known),
             cost,
             samples,
             own: (names.costs[0].own[before as usize]).min(names.costs[1].own[after as usize]),

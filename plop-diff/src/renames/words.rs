@@ -7,6 +7,8 @@ use crate::tree::Function;
 
 /// A word of the file counts so much, and one of the name 1.
 const OF_FILE: f64 = 0.5;
+/// Names that are alike but for a last part that no other has, are so much alike.
+const BUT_FOR_THE_END: f64 = 0.9;
 /// So many names with a word in common are looked at for each.
 const NEAREST: usize = 20;
 /// Words that more names have than this share of them, and than this many, lead to none.
@@ -17,6 +19,8 @@ const FEW: usize = 20;
 pub(super) struct Words {
     /// Of each function, by word: how much it counts. The squares add up to 1.
     of: HashMap<u32, Vec<(u32, f64)>, FixedState>,
+    /// The same of names whose last part, behind a `$`, is a word that no other name has: without that part.
+    beginnings: HashMap<u32, Vec<(u32, f64)>, FixedState>,
 }
 
 impl Words {
@@ -44,8 +48,7 @@ impl Words {
             })
             .collect();
         let count = functions.len() as f64;
-        let of = chosen.map(|id| {
-            let mut words = all[id as usize].clone();
+        let counted = |mut words: Vec<(u32, f64)>| {
             for (word, weight) in &mut words {
                 *weight *= (count / frequencies[*word as usize]).ln_1p();
             }
@@ -53,14 +56,51 @@ impl Words {
                 .sum::<f64>()
                 .sqrt();
             words.iter_mut().for_each(|(_, weight)| *weight /= norm);
-            (id, words)
-        });
-        Words { of: of.collect() }
+            words
+        };
+        let mut of_names = Words {
+            of: HashMap::default(),
+            beginnings: HashMap::default(),
+        };
+        for id in chosen {
+            let function = &functions[id as usize];
+            of_names.of.insert(id, counted(all[id as usize].clone()));
+            let is_only = |word: &str| {
+                let mut words = Vec::new();
+                split(word, &mut |word| words.push(numbers.get(word).copied()));
+                matches!(words[..], [Some(word)] if frequencies[word as usize] == 1.0)
+            };
+            let Some((start, _)) = (function.name.rsplit_once('$'))
+                .filter(|(start, end)| !start.is_empty() && is_only(end))
+            else {
+                continue;
+            };
+            let mut words: Vec<(u32, f64)> = Vec::new();
+            let beginning = Function {
+                name: start.to_owned(),
+                file: function.file.clone(),
+                ..Function::default()
+            };
+            each_word(&beginning, &mut |word, weight| {
+                let number = numbers[word];
+                match words.iter_mut().find(|(known, _)| *known == number) {
+                    Some((_, known)) => *known = known.max(weight),
+                    None => words.push((number, weight)),
+                }
+            });
+            words.sort_unstable_by_key(|(word, _)| *word);
+            of_names.beginnings.insert(id, counted(words));
+        }
+        of_names
     }
 
     /// Cosine.
     pub(super) fn alike(&self, one: u32, other: u32) -> f64 {
-        product(&self.of[&one], &self.of[&other])
+        let whole = product(&self.of[&one], &self.of[&other]);
+        match [one, other].map(|id| self.beginnings.get(&id)) {
+            [Some(one), Some(other)] => whole.max(BUT_FOR_THE_END * product(one, other)),
+            _ => whole,
+        }
     }
 
     /// For each of `before` the most alike of `after`, by what rare words they have in common.
@@ -189,6 +229,22 @@ mod tests {
             split(text, &mut |word| found.push(word.to_owned()));
             assert_eq!(found.join(" "), words, "{text}");
         }
+    }
+
+    #[test]
+    fn a_last_part_that_no_other_has_counts_for_little() {
+        let functions = [
+            named("find_row$qwpz", "app/csv.py"),
+            named("find_row$mnbv", "app/csv.py"),
+            named("load_all$lkjh", "lib/all.py"),
+            // Inner classes of one name are no such part.
+            named("Shop$Cart", "Shop.java"),
+            named("Bank$Cart", "Bank.java"),
+        ];
+        let words = Words::of(&functions, 0..5);
+        assert!(words.alike(0, 1) > 0.85);
+        assert!(words.alike(0, 2) < 0.2);
+        assert!(words.alike(3, 4) < 0.85);
     }
 
     #[test]
