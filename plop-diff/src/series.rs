@@ -23,7 +23,7 @@ const RAMPS: [usize; 4] = [1, 5, 10, 20];
 const NEAR: f64 = 6.0;
 /// How much higher the limit is than independent normal variables would ask for: variances are estimated, and the
 /// series is looked at anew after each deploy.
-const HEAVIER: f64 = 1.0;
+const HEAVIER: f64 = 1.2;
 /// Which part of the error rate is spent on the whole.
 const TOTAL_SHARE: f64 = 0.2;
 /// How many degrees of freedom the trend counts for beside a set's own deploys, and how many each of those does: its
