@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    bench, calibrate, completions, convert, diff, formats, history, info, man, merge, record,
+    baseline, bench, calibrate, completions, convert, diff, formats, history, info, man, merge,
+    record,
 };
 
 /// Find out what a program spends its time on, and whether the last deploy made it slower.
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Diff(Box<diff::Args>),
     Calibrate(calibrate::Args),
     History(history::Args),
+    Baseline(Box<baseline::Args>),
     Bench(bench::Args),
     Info(info::Args),
     Formats(formats::Args),

@@ -1,5 +1,6 @@
 //! The commands, each in a file of its own: its arguments, and what it does with them.
 
+pub(crate) mod baseline;
 pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod completions;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
         Command::Diff(args) => diff::run(*args, settings),
         Command::Calibrate(args) => calibrate::run(args, settings),
         Command::History(args) => history::run(args, settings),
+        Command::Baseline(args) => baseline::run(*args, settings),
         Command::Bench(args) => bench::run(args, settings),
         Command::Info(args) => info::run(args, settings),
         Command::Formats(args) => formats::run(args),

@@ -23,6 +23,13 @@ pub(crate) struct InputArgs {
     /// Profiles to read; `-` is standard input, which is also read when nothing is named
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: ReadArgs,
+}
+
+/// How files are read.
+#[derive(clap::Args)]
+pub(crate) struct ReadArgs {
     /// The format of the input, where its content does not tell
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(|format| format.is_read()))]
     from: Option<&'static Format>,
@@ -66,6 +73,17 @@ impl InputArgs {
     }
 
     /// Reads files as if they had been named, several at a time.
+    pub(crate) fn read_these(
+        &self,
+        files: &[PathBuf],
+        settings: &Settings,
+    ) -> Result<Vec<Result<Input>>> {
+        self.reading.read_these(files, settings)
+    }
+}
+
+impl ReadArgs {
+    /// Reads files, several at a time.
     pub(crate) fn read_these(
         &self,
         files: &[PathBuf],

@@ -169,6 +169,18 @@ pub(crate) fn write_text(file: Option<&Path>, text: &str) -> Result<()> {
     bytes.map(|_| ())
 }
 
+/// Copies a file to where there is none yet.
+pub(crate) fn copy_new(from: &Path, to: &Path) -> Result<()> {
+    let mut from =
+        std::fs::File::open(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let copy = |out: &mut dyn Write| {
+        let bytes = io::copy(&mut from, out)?;
+        out.flush()?;
+        Ok(bytes)
+    };
+    put_into(Some(to), false, copy).map(|_| ())
+}
+
 fn put_into(
     file: Option<&Path>,
     replace: bool,

@@ -1,6 +1,8 @@
 //! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
 #![allow(clippy::unwrap_used)]
 
+#[path = "diff/baseline.rs"]
+mod baseline;
 #[path = "diff/calibration.rs"]
 mod calibration;
 #[path = "diff/config.rs"]

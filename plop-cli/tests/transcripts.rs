@@ -89,6 +89,7 @@ fn documents_show_what_is_printed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for document in [
         "README.md",
+        "docs/baseline.md",
         "docs/pprof-and-speedscope.md",
         "docs/reports.md",
     ] {

@@ -10,6 +10,7 @@ use plop_core::{Profile, one_run};
 use plop_diff::{Calibration, Options, Prior, Surroundings, calibrate};
 use serde_json::{Value, json};
 
+use super::baseline::index;
 use super::diff::baseline::told;
 use crate::args::Settings;
 use crate::input::{InputArgs, NamedTwice, named_twice};
@@ -101,7 +102,7 @@ fn runs(input: &InputArgs, settings: &Settings) -> Result<Vec<Profile>> {
         }
     }
     if !left_out.is_empty() {
-        tell!("{}", told(("cannot be read", left_out)));
+        tell!("{}", told(("cannot be read".to_owned(), left_out)));
     }
     let is_empty = |file: &&PathBuf| file.is_dir() && !filled.contains(file.as_path());
     if let Some(folder) = named.iter().find(is_empty) {
@@ -117,7 +118,7 @@ fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !is_hidden && entry.path().is_file() {
+        if !is_hidden && entry.file_name() != index::NAME && entry.path().is_file() {
             files.push(entry.path());
         }
     }

@@ -13,9 +13,9 @@ mod places;
 mod remarks;
 mod reports;
 mod sarif;
-mod settings;
+pub(super) mod settings;
 mod terminal;
-mod text;
+pub(super) mod text;
 mod without;
 
 use std::io::{IsTerminal, Write};
@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     vs: Vec<PathBuf>,
     /// Compare with the last good deploys of the service in this folder, by what the profiles say of commit,
-    /// time, service and machine
+    /// time, service and machine, and by what plop baseline settled
     #[arg(long, value_name = "FOLDER", conflicts_with = "vs")]
     baseline: Option<PathBuf>,
     /// How many deploys --baseline takes [default: 8]
@@ -198,7 +198,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let Sides {
         before,
         after,
-        left_out,
+        remarks,
     } = sides(&args, &chosen, settings)?;
     let runs = before.iter().chain(&after).flat_map(|deploy| &deploy.runs);
     let read = runs
@@ -206,8 +206,8 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         .chain(args.calibration.as_deref());
     files::spare(&wanted, read)?;
     if before.is_empty() {
-        for said in &left_out {
-            tell!("{said}");
+        for said in &remarks {
+            tell!("{}", text::visible(&said.text));
         }
         let why = "there is no earlier deploy to compare with";
         tell!("no verdict: {why}");
@@ -215,7 +215,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             &after,
             name(&after),
             why,
-            left_out,
+            remarks,
             chosen.alpha.value,
             chosen.min_effect.value,
         );
@@ -259,8 +259,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             side.name = name(deploys);
         }
     }
-    let told = left_out.into_iter().map(self::left_out);
-    comparison.warnings.extend(told);
+    comparison.warnings.extend(remarks);
     let judged_in: Vec<Surroundings> = (after.iter().flat_map(|deploy| &deploy.runs))
         .map(|(_, run)| Surroundings::of(run))
         .collect();
@@ -281,13 +280,16 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     Ok(exit_code(&comparison))
 }
 
-/// What is said of a file of a folder that is on neither side.
-fn left_out(text: String) -> Warning {
-    Warning {
-        code: "left-out",
+/// What is said of a folder of deploys: which of them is pinned, and which files are on neither side.
+fn remarks(left_out: Vec<String>, pinned: Option<(String, String)>) -> Vec<Warning> {
+    let pinned = pinned.map(|(_, text)| ("pinned", text)).into_iter();
+    let all = pinned.chain(left_out.into_iter().map(|text| ("left-out", text)));
+    all.map(|(code, text)| Warning {
+        code,
         text,
         forbids: false,
-    }
+    })
+    .collect()
 }
 
 /// How a calibration was learnt elsewhere than what is judged.
@@ -315,8 +317,8 @@ fn differences(learnt: &Surroundings, judged: &[Surroundings]) -> Vec<Warning> {
 struct Sides {
     before: Vec<Deploy>,
     after: Vec<Deploy>,
-    /// Which files of a folder are in neither, and why.
-    left_out: Vec<String>,
+    /// What is said of the folder that earlier deploys are from.
+    remarks: Vec<Warning>,
 }
 
 /// What is said of a file that is twice on one side.
@@ -331,7 +333,7 @@ fn sides(args: &Args, chosen: &Chosen, settings: &Settings) -> Result<Sides> {
         }
         let after = in_order(read(input, &files, settings)?);
         let last = usize::from(chosen.last.value);
-        let found = baseline::find(folder, &after, last, input, settings)?;
+        let found = baseline::find(folder, &after, last, &input.reading, settings)?;
         let after = Deploy {
             name: String::new(),
             runs: after,
@@ -346,7 +348,7 @@ fn sides(args: &Args, chosen: &Chosen, settings: &Settings) -> Result<Sides> {
         return Ok(Sides {
             before,
             after,
-            left_out: found.left_out,
+            remarks: remarks(found.left_out, found.pinned),
         });
     }
     let split = match args.vs.is_empty() {
@@ -378,7 +380,7 @@ fn sides(args: &Args, chosen: &Chosen, settings: &Settings) -> Result<Sides> {
     Ok(Sides {
         before,
         after,
-        left_out: Vec::new(),
+        remarks: Vec::new(),
     })
 }
 

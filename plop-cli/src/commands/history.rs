@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use plop_diff::{By, ChangePoint, Estimate, Kind, Options, Series, Tracked, What, series};
 use serde_json::{Value, json};
 
-use super::diff::baseline::{Baseline, Deploy, all};
+use super::diff::baseline::{Baseline, Deploy, all, short};
 use super::diff::layout::{BETTER, BOLD, PLAIN, QUIET, Style, WORSE, fixed, piece};
+use super::diff::text::visible;
 use super::diff::{ModeArg, profiles, share};
 use crate::args::Settings;
 use crate::input::InputArgs;
@@ -77,16 +78,23 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         !places.is_empty(),
         "no input (name a folder with a profile of every deploy)"
     );
-    let Baseline { deploys, left_out } = all(
+    let Baseline {
+        deploys,
+        left_out,
+        pinned,
+    } = all(
         places,
         args.service.as_deref(),
         usize::from(args.last),
-        &args.input,
+        &args.input.reading,
         settings,
     )?;
+    let (pinned, said) = pinned.unzip();
+    let said = said.map(|said| format!("{said}: what was before it is not shown"));
+    let remarks: Vec<String> = said.into_iter().chain(left_out.iter().cloned()).collect();
     if deploys.is_empty() {
-        for said in &left_out {
-            tell!("{said}");
+        for said in &remarks {
+            tell!("{}", visible(said));
         }
         bail!("there is no deploy to show: every profile is left out");
     }
@@ -126,17 +134,27 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     };
     let mut out = io::stdout().lock();
     if args.json {
-        let document = document(&series, &deploys, chosen.as_deref(), &left_out, exit);
+        let document = document(
+            &series,
+            &deploys,
+            chosen.as_deref(),
+            &left_out,
+            pinned,
+            exit,
+        );
         writeln!(out, "{document}")?;
     } else {
         let terminal = io::stdout().is_terminal();
         let style = Style::of(settings.color, terminal, args.ascii);
         let shown = Shown {
             series: &series,
-            names: deploys.iter().map(short).collect(),
+            names: deploys
+                .iter()
+                .map(|deploy| short(&deploy.name).to_owned())
+                .collect(),
             style: &style,
         };
-        shown.print(&mut out, chosen.as_deref(), &left_out)?;
+        shown.print(&mut out, chosen.as_deref(), &remarks)?;
     }
     Ok(ExitCode::from(exit))
 }
@@ -179,20 +197,6 @@ fn with_file(name: &str, file: &str) -> String {
     }
 }
 
-/// The name of a deploy for people.
-fn short(deploy: &Deploy) -> String {
-    let is_commit = deploy.name.len() >= 20 && deploy.name.bytes().all(|b| b.is_ascii_hexdigit());
-    match is_commit {
-        true => deploy.name[..NAME].to_owned(),
-        false => deploy
-            .name
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    }
-}
-
 /// What is printed.
 struct Shown<'s> {
     series: &'s Series,
@@ -205,7 +209,7 @@ impl Shown<'_> {
         &self,
         out: &mut impl Write,
         chosen: Option<&[&Tracked]>,
-        left_out: &[String],
+        remarks: &[String],
     ) -> io::Result<()> {
         let (series, style) = (self.series, self.style);
         let count = series.deploys.len();
@@ -244,7 +248,7 @@ impl Shown<'_> {
             ),
         };
         style.put(out, piece(PLAIN, "  "), 4, &[piece(QUIET, text)])?;
-        for text in left_out {
+        for text in remarks {
             style.put(out, piece(QUIET, "  "), 4, &[piece(QUIET, text)])?;
         }
         let own = series.functions.iter().filter(|of| of.kind == Kind::Own);
@@ -525,6 +529,7 @@ fn document(
     deploys: &[Deploy],
     chosen: Option<&[&Tracked]>,
     left_out: &[String],
+    pinned: Option<String>,
     exit: u8,
 ) -> Value {
     let estimate = |of: &Estimate| json!({"value": of.value, "interval": of.interval});
@@ -571,6 +576,7 @@ fn document(
         "strongest_z": series.strongest,
         "hypotheses": series.hypotheses,
         "kinds_of_requests": series.kinds,
+        "pinned": pinned,
         "left_out": left_out,
     })
 }

@@ -1,15 +1,21 @@
 //! The deploys of a service, out of a folder that holds a profile of every deploy: the last good ones before one that
 //! is judged, or all.
 
+pub(in crate::commands) mod found;
+mod pinned;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use plop_core::{Attribute, LabelValue, Profile, one_run};
+use anyhow::{Result, bail, ensure};
+use plop_core::Profile;
 use plop_diff::Surroundings;
 
+use self::found::{Found, Place, commit, service};
+use self::pinned::Pinned;
 use crate::args::Settings;
-use crate::input::{InputArgs, is_same};
+use crate::commands::baseline::index::{Index, alike};
+use crate::input::{ReadArgs, is_same};
 
 /// Fewer samples are no baseline.
 const FEWEST_SAMPLES: f64 = 500.0;
@@ -17,6 +23,11 @@ const FEWEST_SAMPLES: f64 = 500.0;
 const LOST: f64 = 0.05;
 /// So many names are told of files that are left out.
 const NAMED: usize = 3;
+/// What is said of files that an index drops, and of those of another service.
+pub(in crate::commands) const DROPPED: &str = "are dropped";
+const OF_ANOTHER: &str = "are of another service";
+/// So much of a commit's hash is shown.
+const SHORT: usize = 12;
 
 /// A run, with its name for people.
 pub(crate) type Named = (String, Profile);
@@ -28,24 +39,35 @@ pub(crate) struct Deploy {
     pub(crate) runs: Vec<Named>,
 }
 
+impl Deploy {
+    /// When the last of its runs began.
+    pub(in crate::commands) fn start_ns(&self) -> Option<i64> {
+        (self.runs.iter())
+            .filter_map(|(_, run)| run.meta.start_ns)
+            .max()
+    }
+}
+
 /// What was found in a folder.
 pub(crate) struct Baseline {
     /// Earlier deploys, the oldest first; none if there is nothing to compare with.
     pub(crate) deploys: Vec<Deploy>,
     /// What was left out and why, for people.
     pub(crate) left_out: Vec<String>,
+    /// The commit that is pinned, and what follows from it, for people.
+    pub(crate) pinned: Option<(String, String)>,
 }
 
-/// Finds the last `count` deploys before the one that `after` is of.
+/// Finds the last `count` deploys before the one that `after` is of, or the first from the pinned one on.
 ///
 /// # Errors
-/// When the folder cannot be read, when what is judged is of several commits or services, and when the
-/// folder holds several services and it is not known which is judged.
+/// When the folder cannot be read, when what is judged is of several commits or services, when the
+/// folder holds several services and it is not known which is judged, and when an index is broken.
 pub(super) fn find(
     folder: &Path,
     after: &[Named],
     count: usize,
-    input: &InputArgs,
+    reading: &ReadArgs,
     settings: &Settings,
 ) -> Result<Baseline> {
     let judged = Judged::of(after)?;
@@ -54,14 +76,11 @@ pub(super) fn find(
         "--baseline {}: there is no such folder",
         folder.display()
     );
-    let mut files = Vec::new();
-    collect(folder, &mut files)?;
-    files.sort();
-    files.retain(|file| !(after.iter()).any(|(name, _)| is_same(file, Path::new(name))));
-    let mut found = Found::read(&files, input, settings)?;
+    let mut place = Place::of(folder)?;
+    let is_judged = |file: &PathBuf| (after.iter()).any(|(name, _)| is_same(file, Path::new(name)));
+    place.files.retain(|file| !is_judged(file));
+    let found = Found::read(&place, reading, settings)?;
     let services = found.services();
-    let good = found.good(&judged);
-    let mut left_out = found.left_out;
     if judged.service.is_none() && services.len() > 1 {
         bail!(
             "{} holds profiles of {}, and what is judged does not say which of them it is of (record it with \
@@ -70,178 +89,131 @@ pub(super) fn find(
             services.join(", ")
         );
     }
-    let mut deploys = deploys(good);
-    deploys.retain(|deploy| {
-        let is_like = judged.is_like(deploy);
-        if !is_like {
-            let files = deploy.runs.iter().map(|(file, _)| file.clone());
-            let why = "are of deploys that lack an interpreter, kind of machine, clock or period of what is judged";
-            left_out.entry(why).or_default().extend(files);
-        }
-        is_like
-    });
-    deploys.drain(..deploys.len().saturating_sub(count));
+    let picked = pick(found, &place.indexes, &judged, count)?;
     Ok(Baseline {
-        deploys,
-        left_out: left_out.into_iter().map(told).collect(),
+        deploys: picked.deploys,
+        left_out: picked.left_out.into_iter().map(told).collect(),
+        pinned: picked.pinned,
     })
 }
 
-/// All deploys of one service in folders and files, no more than `count` of the last. Those that are recorded
-/// differently from the last are left out.
+/// What is compared with of what a folder holds.
+pub(in crate::commands) struct Picked {
+    /// The oldest first, but for a pinned one, which is the first.
+    pub(in crate::commands) deploys: Vec<Deploy>,
+    /// Files that do not count, by the reason.
+    pub(in crate::commands) left_out: BTreeMap<String, Vec<String>>,
+    /// The commit that is pinned, and what follows from it, for people.
+    pub(in crate::commands) pinned: Option<(String, String)>,
+}
+
+/// Picks what is compared with.
 ///
 /// # Errors
-/// When a folder cannot be read, no file is a profile, or they are of several services and none is named.
+/// When the pinned deploy is not there, or several are pinned.
+pub(in crate::commands) fn pick(
+    found: Found,
+    indexes: &[Index],
+    judged: &Judged,
+    count: usize,
+) -> Result<Picked> {
+    let pin = Pinned::of(&found, indexes, judged)?;
+    let (mut deploys, mut left_out) = judged.good(found);
+    let mut leave_out = |deploy: &Deploy, why: String| {
+        let files = deploy.runs.iter().map(|(file, _)| file.clone());
+        left_out.entry(why).or_default().extend(files);
+    };
+    deploys.retain(|deploy| {
+        let is_like = judged.is_like(deploy);
+        if !is_like {
+            let why = "are of deploys that lack an interpreter, kind of machine, clock or period of what is judged";
+            leave_out(deploy, why.to_owned());
+        }
+        is_like
+    });
+    let mut pinned = None;
+    match pin {
+        None => drop(deploys.drain(..deploys.len().saturating_sub(count))),
+        Some(pin) => {
+            deploys.retain(|deploy| {
+                let counts = pin.counts(deploy);
+                if !counts {
+                    leave_out(deploy, pin.objection());
+                }
+                counts
+            });
+            let said = pin.first(&mut deploys, count);
+            pinned = Some((pin.commit, said));
+        }
+    }
+    Ok(Picked {
+        deploys,
+        left_out,
+        pinned,
+    })
+}
+
+/// All deploys of one service in folders and files, no more than `count` of the last, and none before the pinned one.
+/// Those that are recorded differently from the last are left out.
+///
+/// # Errors
+/// When a folder cannot be read, no file is a profile, they are of several services and none is named, or an index is
+/// broken.
 pub(crate) fn all(
     places: &[PathBuf],
     service: Option<&str>,
     count: usize,
-    input: &InputArgs,
+    reading: &ReadArgs,
     settings: &Settings,
 ) -> Result<Baseline> {
-    let mut files = Vec::new();
-    for place in places {
+    let mut place = Place::default();
+    for named in places {
         ensure!(
-            place.exists(),
+            named.exists(),
             "{}: there is no such file or folder",
-            place.display()
+            named.display()
         );
-        match place.is_dir() {
-            true => collect(place, &mut files)?,
-            false => files.push(place.clone()),
+        match named.is_dir() {
+            true => place.add(named)?,
+            false => place.files.push(named.clone()),
         }
     }
-    files.sort();
-    files.dedup();
-    let place = || match places {
+    place.files.sort();
+    place.files.dedup();
+    let name = match places {
         [one] => one.display().to_string(),
         [first, ..] => format!("{} and {} more", first.display(), places.len() - 1),
         [] => String::new(),
     };
     ensure!(
-        !files.is_empty(),
-        "{}: there is no profile in it (plop record -o FOLDER/NAME.plop puts one there)",
-        place()
+        !place.files.is_empty(),
+        "{name}: there is no profile in it (plop record -o FOLDER/NAME.plop puts one there)"
     );
-    let mut found = Found::read(&files, input, settings)?;
-    ensure!(
-        !found.runs.is_empty(),
-        "{}: none of its {} files is a profile (plop info FILE tells of each what it is)",
-        place(),
-        files.len()
-    );
-    let services = found.services();
-    ensure!(
-        service.is_some() || services.len() < 2,
-        "{} has profiles of {} (choose one with --service)",
-        place(),
-        services.join(", ")
-    );
-    if let Some(service) = service {
-        ensure!(
-            services.iter().any(|of| of == service),
-            "{} has no profile of {service} (it has {})",
-            place(),
-            match services.is_empty() {
-                true => "none that names its service".to_owned(),
-                false => services.join(", "),
+    let found = Found::read(&place, reading, settings)?;
+    let judged = Judged::next(&found, service, &name)?;
+    let pin = Pinned::of(&found, &place.indexes, &judged)?;
+    let (mut deploys, mut left_out) = judged.good(found);
+    if let Some(pin) = &pin {
+        deploys.retain(|deploy| {
+            let counts = pin.counts(deploy);
+            if !counts {
+                let files = deploy.runs.iter().map(|(file, _)| file.clone());
+                left_out.entry(pin.objection()).or_default().extend(files);
             }
-        );
+            counts
+        });
     }
-    let of_service =
-        |run: &&Named| service.is_none() || label(&run.1, "service").as_deref() == service;
-    let last = (found.runs.iter().filter(of_service))
-        .max_by_key(|(file, run)| (run.meta.start_ns, file.clone()))
-        .with_context(|| format!("{}: there is no profile in it", place()))?;
-    let of_last = (found.runs.iter()).filter(|(_, run)| commit(run) == commit(&last.1));
-    let judged = Judged {
-        service: service.map(str::to_owned),
-        commit: None,
-        start_ns: None,
-        surroundings: of_last.map(|(_, run)| Surroundings::of(run)).collect(),
-    };
-    let good = found.good(&judged);
-    let mut deploys = deploys(good);
     deploys.drain(..deploys.len().saturating_sub(count));
     Ok(Baseline {
         deploys,
-        left_out: found.left_out.into_iter().map(told).collect(),
+        left_out: left_out.into_iter().map(told).collect(),
+        pinned: pin.map(|pin| (pin.commit.clone(), pin.told())),
     })
 }
 
-/// What files hold.
-struct Found {
-    runs: Vec<Named>,
-    left_out: BTreeMap<&'static str, Vec<String>>,
-}
-
-impl Found {
-    fn read(files: &[PathBuf], input: &InputArgs, settings: &Settings) -> Result<Found> {
-        let mut found = Found {
-            runs: Vec::new(),
-            left_out: BTreeMap::new(),
-        };
-        for (file, read) in files.iter().zip(input.read_these(files, settings)?) {
-            let name = file.display().to_string();
-            match read.and_then(|read| Ok(one_run(read.loaded.profiles)?)) {
-                Ok(run) => found.runs.push((name, run)),
-                Err(_) => found.leave_out("cannot be read", name),
-            }
-        }
-        Ok(found)
-    }
-
-    fn leave_out(&mut self, why: &'static str, name: String) {
-        self.left_out.entry(why).or_default().push(name);
-    }
-
-    fn services(&self) -> Vec<String> {
-        let mut services: Vec<String> = Vec::new();
-        for (_, run) in &self.runs {
-            if let Some(service) = label(run, "service")
-                && !services.contains(&service)
-            {
-                services.push(service);
-            }
-        }
-        services
-    }
-
-    /// Takes out the runs that nothing speaks against.
-    fn good(&mut self, judged: &Judged) -> Vec<Named> {
-        let mut good = Vec::new();
-        for (name, run) in std::mem::take(&mut self.runs) {
-            match judged.objection(&run) {
-                Some(why) => self.leave_out(why, name),
-                None => good.push((name, run)),
-            }
-        }
-        good
-    }
-}
-
-/// Every file in a folder and those below it, hidden ones aside.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let cannot = || format!("cannot read {}", folder.display());
-    for entry in std::fs::read_dir(folder).with_context(cannot)? {
-        let entry = entry.with_context(cannot)?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        // Links to folders are not followed: they may go round in circles.
-        let kind = entry.file_type().with_context(cannot)?;
-        if kind.is_dir() {
-            collect(&entry.path(), files)?;
-        } else if entry.path().is_file() {
-            files.push(entry.path());
-        }
-    }
-    Ok(())
-}
-
 /// What is known of the side that is judged.
-struct Judged {
-    service: Option<String>,
+pub(in crate::commands) struct Judged {
+    pub(in crate::commands) service: Option<String>,
     commit: Option<String>,
     start_ns: Option<i64>,
     /// Those of each file.
@@ -265,18 +237,90 @@ impl Judged {
         };
         ensure!(!after.is_empty(), "no file to judge is named");
         Ok(Judged {
-            service: one("service", &|run| label(run, "service"))?,
+            service: one("service", &service)?,
             commit: one("commit", &commit)?,
             start_ns: after.iter().filter_map(|(_, run)| run.meta.start_ns).min(),
             surroundings: (after.iter().map(|(_, run)| Surroundings::of(run))).collect(),
         })
     }
 
+    /// The deploy after the last that is there, recorded like it.
+    ///
+    /// # Errors
+    /// When no file is a profile, or there are several services and none is named. `name` is what the place is called.
+    pub(in crate::commands) fn next(
+        found: &Found,
+        service: Option<&str>,
+        name: &str,
+    ) -> Result<Judged> {
+        let profiles = found.runs.len() + found.dropped.len();
+        ensure!(
+            profiles > 0,
+            "{name}: none of its {} files is a profile (plop info FILE tells of each what it is)",
+            found.foreign.len()
+        );
+        let services = found.services();
+        ensure!(
+            service.is_some() || services.len() < 2,
+            "{name} has profiles of {} (choose one with --service)",
+            services.join(", ")
+        );
+        if let Some(service) = service {
+            ensure!(
+                services.iter().any(|of| of == service),
+                "{name} has no profile of {service} (it has {})",
+                match services.is_empty() {
+                    true => "none that names its service".to_owned(),
+                    false => services.join(", "),
+                }
+            );
+        }
+        let of_service =
+            |run: &Profile| service.is_none() || found::service(run).as_deref() == service;
+        let runs = || found.runs.iter().filter(|filed| of_service(&filed.run));
+        let last = runs().max_by_key(|filed| (filed.run.meta.start_ns, &filed.name));
+        let of_last =
+            runs().filter(|filed| last.is_some_and(|last| commit(&filed.run) == commit(&last.run)));
+        Ok(Judged {
+            service: service.map(str::to_owned),
+            commit: None,
+            start_ns: None,
+            surroundings: of_last.map(|filed| Surroundings::of(&filed.run)).collect(),
+        })
+    }
+
+    /// Whether it may be of a service.
+    fn may_be_of(&self, service: Option<&str>) -> bool {
+        alike(self.service.as_deref(), service)
+    }
+
+    /// The deploys that nothing speaks against, the oldest first, and the files that do not count.
+    fn good(&self, found: Found) -> (Vec<Deploy>, BTreeMap<String, Vec<String>>) {
+        let mut left_out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut leave_out = |why: &str, name| {
+            left_out.entry(why.to_owned()).or_default().push(name);
+        };
+        let mut good = Vec::new();
+        for filed in found.runs {
+            match self.objection(&filed.run) {
+                Some(why) => leave_out(why, filed.name),
+                None => good.push((filed.name, filed.run)),
+            }
+        }
+        for filed in found.dropped {
+            let is_meant = self.may_be_of(service(&filed.run).as_deref());
+            leave_out(if is_meant { DROPPED } else { OF_ANOTHER }, filed.name);
+        }
+        for name in found.foreign {
+            leave_out("cannot be read", name);
+        }
+        (deploys(good), left_out)
+    }
+
     /// Why a run is no baseline.
     fn objection(&self, run: &Profile) -> Option<&'static str> {
-        let service = label(run, "service");
-        if self.service.is_some() && service.is_some() && service != self.service {
-            return Some("are of another service");
+        if !self.may_be_of(service(run).as_deref()) {
+            return Some(OF_ANOTHER);
         }
         if self.commit.is_some() && commit(run) == self.commit {
             return Some("are of the commit that is judged");
@@ -289,14 +333,7 @@ impl Judged {
         if !self.surroundings.contains(&Surroundings::of(run)) {
             return Some("have another interpreter, kind of machine, clock or period");
         }
-        let ticks = run.meta.ticks;
-        let is_lossy = ticks.is_some_and(|ticks| {
-            ticks.asked > 0 && (ticks.delivered as f64) < (1.0 - LOST) * ticks.asked as f64
-        });
-        if is_lossy {
-            return Some("lost ticks");
-        }
-        (plop_diff::samples_of(run) < FEWEST_SAMPLES).then_some("have fewer than 500 samples")
+        flaw(run)
     }
 
     /// Whether a deploy has runs of all surroundings that are judged.
@@ -308,60 +345,55 @@ impl Judged {
     }
 }
 
+/// Why a run is no baseline for anything.
+pub(in crate::commands) fn flaw(run: &Profile) -> Option<&'static str> {
+    let ticks = run.meta.ticks;
+    let is_lossy = ticks.is_some_and(|ticks| {
+        ticks.asked > 0 && (ticks.delivered as f64) < (1.0 - LOST) * ticks.asked as f64
+    });
+    if is_lossy {
+        return Some("lost ticks");
+    }
+    (plop_diff::samples_of(run) < FEWEST_SAMPLES).then_some("have fewer than 500 samples")
+}
+
 /// Runs as deploys, the oldest first.
 fn deploys(runs: Vec<Named>) -> Vec<Deploy> {
-    let mut deploys: Vec<(Option<i64>, Deploy)> = Vec::new();
+    let mut deploys: Vec<Deploy> = Vec::new();
     for (file, run) in runs {
-        let start = run.meta.start_ns;
         let name = commit(&run).unwrap_or_else(|| file.clone());
-        match deploys.iter_mut().find(|(_, deploy)| deploy.name == name) {
-            Some((last, deploy)) => {
-                *last = (*last).max(start);
-                deploy.runs.push((file, run));
-            }
-            None => deploys.push((
-                start,
-                Deploy {
-                    name,
-                    runs: vec![(file, run)],
-                },
-            )),
+        match deploys.iter_mut().find(|deploy| deploy.name == name) {
+            Some(deploy) => deploy.runs.push((file, run)),
+            None => deploys.push(Deploy {
+                name,
+                runs: vec![(file, run)],
+            }),
         }
     }
     // Those of one time, or of none, in the order of their names.
-    deploys.sort_by_key(|(start, _)| *start);
-    deploys.into_iter().map(|(_, deploy)| deploy).collect()
+    deploys.sort_by_key(Deploy::start_ns);
+    deploys
+}
+
+/// The name of a deploy for people: the beginning of a commit's hash, or the end of a path.
+pub(in crate::commands) fn short(name: &str) -> &str {
+    let is_hash = name.len() >= 20 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match is_hash {
+        true => &name[..SHORT],
+        false => name.rsplit('/').next().unwrap_or_default(),
+    }
 }
 
 /// A sentence on files that were left out.
-pub(in crate::commands) fn told((why, files): (&'static str, Vec<String>)) -> String {
-    let names = files[..files.len().min(NAMED)].join(", ");
-    let more = match files.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("left out, since they {why}: {names}{more}")
+pub(in crate::commands) fn told((why, files): (String, Vec<String>)) -> String {
+    format!("left out, since they {why}: {}", some(&files))
 }
 
-/// The commit that a run says it is of: its label, or what was checked out.
-fn commit(run: &Profile) -> Option<String> {
-    let checked_out = || {
-        let (_, commit) = run.meta.build.iter().find(|(key, _)| key == "commit")?;
-        match commit {
-            Attribute::Text(commit) => Some(commit.clone()),
-            _ => None,
-        }
-    };
-    label(run, "commit").or_else(checked_out)
-}
-
-/// The value of a label that the samples of a run have.
-fn label(run: &Profile, key: &str) -> Option<String> {
-    let labels = run.samples.iter().next()?.labels?;
-    let (_, value) = (run.label_sets.get(labels).iter())
-        .find(|(name, _)| run.strings.get(*name) == key.as_bytes())?;
-    match value {
-        LabelValue::Text(text) => Some(run.strings.text(*text).into_owned()),
-        LabelValue::Number(number, _) => Some(number.to_string()),
+/// The first of some names, and how many more there are.
+pub(in crate::commands) fn some(names: &[String]) -> String {
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }

@@ -1,7 +1,7 @@
 //! The settings of a comparison, each with where it comes from, and how `--explain-config` tells them.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -9,7 +9,11 @@ use clap::ValueEnum;
 use plop_diff::{Functions, Most};
 use serde_json::{Value, json};
 
+use super::baseline::found::Place;
+use super::baseline::short;
+use super::text::visible;
 use super::{Args, ModeArg, share};
+use crate::commands::baseline::index::{Index, Settled};
 use crate::config::{Config, Origin, Setting};
 
 /// What counts where nothing is said.
@@ -120,6 +124,12 @@ fn mode(text: &str) -> Result<ModeArg, String> {
     })
 }
 
+/// How many deploys are compared with, where an option may say it.
+pub(in crate::commands) fn chosen_last(option: Option<u16>) -> Result<u16> {
+    let config = Config::read(None)?;
+    Ok(config.pick("last", option, last, LAST)?.value)
+}
+
 fn last(text: &str) -> Result<u16, String> {
     let number = text
         .parse()
@@ -134,9 +144,11 @@ pub(super) fn explain(
     chosen: &Chosen,
     config: &Config,
     as_json: bool,
-) -> io::Result<()> {
+) -> Result<()> {
+    let indexes = indexes(chosen)?;
     if as_json {
-        return writeln!(out, "{}", document(chosen, config));
+        writeln!(out, "{}", document(chosen, config, &indexes))?;
+        return Ok(());
     }
     match config.file() {
         Some(file) => writeln!(out, "settings in {file}")?,
@@ -165,7 +177,7 @@ pub(super) fn explain(
         } else {
             ""
         };
-        let reason = super::text::visible(&ignore.reason);
+        let reason = visible(&ignore.reason);
         let what = format!("until {}{over}: {reason}", ignore.until);
         row("ignore", &ignore.of, &what)?;
     }
@@ -191,7 +203,29 @@ pub(super) fn explain(
     for apart in &renames.apart {
         writeln!(out, "{:<14} {apart} is the same as no other", "rename")?;
     }
+    for (index, what, settled) in all_settled(&indexes) {
+        let name = settled.of.file().unwrap_or(settled.of.commit());
+        let path = index.path();
+        let said = settled.with_reason(short(name));
+        writeln!(out, "{what:<14} {} in {}", visible(&said), path.display())?;
+    }
     Ok(())
+}
+
+/// The indexes in the folder that is compared with, if it is there.
+fn indexes(chosen: &Chosen) -> Result<Vec<Index>> {
+    match &chosen.baseline.value {
+        Some(folder) if folder.is_dir() => Ok(Place::of(folder)?.indexes),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What is pinned and what is dropped.
+fn all_settled(indexes: &[Index]) -> impl Iterator<Item = (&Index, &'static str, &Settled)> {
+    indexes.iter().flat_map(|index| {
+        let pinned = index.pinned.iter().map(move |pin| (index, "pinned", pin));
+        pinned.chain((index.dropped.iter()).map(move |settled| (index, "dropped", settled)))
+    })
 }
 
 /// An upper bound for people.
@@ -209,7 +243,7 @@ fn percent(share: f64) -> String {
 }
 
 /// The same for programs: `plop.config/1`.
-fn document(chosen: &Chosen, config: &Config) -> Value {
+fn document(chosen: &Chosen, config: &Config, indexes: &[Index]) -> Value {
     let settings: Vec<Value> = (chosen.rows().into_iter())
         .map(|(key, value, from)| {
             let word = match from {
@@ -250,6 +284,15 @@ fn document(chosen: &Chosen, config: &Config) -> Value {
         "renames": (config.renames().same.iter())
             .map(|(before, after)| json!({"before": before, "after": after, "apart": null}))
             .chain((config.renames().apart.iter()).map(|apart| json!({"before": null, "after": null, "apart": apart})))
+            .collect::<Vec<_>>(),
+        "settled": all_settled(indexes)
+            .map(|(index, what, settled)| json!({
+                "what": what,
+                "commit": Some(settled.of.commit()).filter(|commit| !commit.is_empty()),
+                "file": settled.of.file(),
+                "reason": settled.reason,
+                "place": index.path().display().to_string(),
+            }))
             .collect::<Vec<_>>(),
         "remarks": config.remarks(),
     })

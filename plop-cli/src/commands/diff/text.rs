@@ -28,7 +28,7 @@ fn cut(text: &str, longest: usize) -> String {
 }
 
 /// A text with a code for all in it that is not seen.
-pub(super) fn visible(text: &str) -> String {
+pub(in crate::commands) fn visible(text: &str) -> String {
     text.chars().map(letter).collect()
 }
 

@@ -10,7 +10,7 @@ pub(super) fn comparison(
     after: &[Deploy],
     name: String,
     why: &str,
-    left_out: Vec<String>,
+    remarks: Vec<Warning>,
     alpha: f64,
     min_effect: f64,
 ) -> Option<Comparison> {
@@ -32,9 +32,7 @@ pub(super) fn comparison(
         text: why.into(),
         forbids: true,
     });
-    let warnings = warnings
-        .chain(left_out.into_iter().map(super::left_out))
-        .collect();
+    let warnings = warnings.chain(remarks).collect();
     Some(Comparison {
         verdict: Verdict::Inconclusive,
         mode: Mode::Share,
