@@ -88,6 +88,8 @@ const FEW_RUNS: usize = 6;
 /// change looks smaller.
 const MANY_CAUSES: usize = 3;
 const LARGE_CAUSE: f64 = 0.3;
+/// Exact counters of one run a side differ by so much, though nothing changed.
+const UNTESTED: f64 = 0.02;
 /// Fewer slices do not tell how much samples vary.
 const FEW_SLICES: usize = 10;
 /// With this alpha or more as many deals do as are asked for. For less, so many must reach the limit, that it is
@@ -201,7 +203,13 @@ pub fn compare_deploys(
         .map(|found| renames::is_exchange(&tree, &totals, found, options))
         .collect();
     // Where counted work tells that the whole grew, its cost did not only move.
-    let grew = rules.whole.is_some_and(|whole| whole > options.min_effect);
+    let grew = match tested {
+        Some(_) => {
+            let total = whole.as_ref().map(|whole| &whole.total);
+            total.is_some_and(|total| total.grew(options.min_effect))
+        }
+        None => (rules.whole).is_some_and(|whole| whole > options.min_effect + UNTESTED),
+    };
     let shift = (!grew)
         .then(|| shift(&weights, &scan, [deploys_before.len(), deploys_after.len()]))
         .flatten()
@@ -290,15 +298,28 @@ pub fn compare_deploys(
     let budgets = &options.functions.budgets;
     comparison.budgets = budget::tests(&comparison, &weights, &rules_of_budgets, budgets);
     comparison.verdict = judge(&comparison, &weights, &rules, options);
+    // What may as well be the change of something else is no verdict, unless something besides it fails.
+    let is_either = match rules.whole {
+        Some(_) => vec![None; comparison.findings.len()],
+        None => doubts::is_either(&weights, &comparison.findings),
+    };
+    let mut found = comparison.findings.iter().zip(&is_either);
+    let is_surely = found.any(|(found, either)| either.is_none() && comparison.fails(found))
+        || comparison.budgets.iter().any(BudgetTest::is_broken);
+    if let Some(two) = is_either.into_iter().flatten().next()
+        && !is_surely
+        && comparison.verdict != Verdict::Inconclusive
+    {
+        comparison.verdict = Verdict::Inconclusive;
+        comparison.warnings.push(doubts::either(&tree, two));
+    }
     if comparison.verdict == Verdict::Ok {
-        let least = options.min_effect;
-        let shares_only = rules.whole.is_none();
-        let either = || doubts::direction(&weights, &comparison.findings, least);
-        let mix = || doubts::mix(&weights, &scan, method, options.prior.mix, least);
+        let runs = [deploys_before.len(), deploys_after.len()];
+        let counted = rules.whole.is_some();
+        let mix = || doubts::mix(&weights, &scan, runs, options, counted);
         let unseen = budget::untested(&comparison.budgets)
             .chain(blindness(&comparison, options))
-            .chain(shares_only.then(either).flatten())
-            .chain((shares_only || grew).then(mix).flatten());
+            .chain((!counted || grew).then(mix).flatten());
         let unseen: Vec<Warning> = unseen.collect();
         if !unseen.is_empty() {
             comparison.verdict = Verdict::Inconclusive;

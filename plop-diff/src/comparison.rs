@@ -407,6 +407,7 @@ impl Comparison {
     /// Whether a finding fails the gate.
     pub fn fails(&self, finding: &Finding) -> bool {
         finding.grew()
+            && finding.interval[0] > 0.0
             && finding.points >= finding.min_effect
             && finding.ignored.is_none()
             && (self.shifts_fail || !finding.moved)

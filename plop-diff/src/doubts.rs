@@ -4,54 +4,52 @@
 //! other became faster. Where they are two kinds of requests, it may also have been asked for more often. Work that
 //! is counted, or several runs a side, tell; one pair of shares does not.
 
-use crate::comparison::{Finding, KindPower, Method, Warning};
+use crate::compare::Options;
+use crate::comparison::{Finding, KindPower, Warning};
 use crate::scan::Scan;
 use crate::sets::{Set, prefix_sums};
 use crate::stats::FOUR_IN_FIVE;
 use crate::tree::{Side, Tree};
 use crate::weigh::Weights;
 
-/// The smaller of two things has this share of the whole, so that the other may have doubled as well as it halved.
-const LEAST_SHARE: f64 = 0.2;
+/// What has a smaller share does not tell of the rest: that would have to change by far more than any function does.
+const LEAST_SHARE: f64 = 0.05;
 /// Both together are so much of all that the rest does not tell which of them changed.
 const NEARLY_ALL: f64 = 0.95;
+/// How far the mix of requests of a service may be from what is believed of it, in standard deviations.
+const OF_SERVICES: f64 = 1.28;
 
-/// A shrinking that may as well be the growth of everything else, which is one thing.
-pub(crate) fn direction(
-    weights: &Weights,
-    findings: &[Finding],
-    min_effect: f64,
-) -> Option<Warning> {
+/// Of each finding, whether it may as well be a change the other way of everything else, which is one thing.
+pub(crate) fn is_either(weights: &Weights, findings: &[Finding]) -> Vec<Option<[u32; 2]>> {
     let (tree, pooled) = (weights.tree, &weights.pooled);
-    let shrank = |one: &&Finding| !one.grew() && !one.moved && one.share[1] > 0.0;
-    findings.iter().filter(shrank).find_map(|one| {
+    let of = |one: &Finding| {
         let set = (weights.sets.iter())
             .position(|set| (set.kind, &set.nodes) == (one.kind, &one.nodes))?;
-        let left = 1.0 - pooled.share[set];
-        let grown = one.share[0] / one.share[1] - 1.0;
-        if pooled.share[set] < LEAST_SHARE || !weights.has_few_beside[set] || grown < min_effect {
+        let (share, left) = (pooled.share[set], 1.0 - pooled.share[set]);
+        if share.min(left) < LEAST_SHARE || !weights.has_few_beside[set] {
             return None;
         }
         let other = (0..weights.sets.len()).find(|other| {
             pooled.share[*other] > NEARLY_ALL * left
-                && pooled.share[*other] < 1.0 - NEARLY_ALL * pooled.share[set]
+                && weights.has_few_beside[*other]
                 && are_apart(tree, [&weights.sets[set], &weights.sets[*other]])
         })?;
-        let [shrank, grew] = [set, other].map(|set| name(weights, set));
-        Some(Warning {
-            code: "either-changed",
-            text: format!(
-                "{shrank} and {grew} are all there is, and shares do not tell whether the one became faster or the \
-                 other slower: work that is counted would"
-            ),
-            forbids: true,
-        })
-    })
+        Some([set, other].map(|set| weights.sets[set].function))
+    };
+    findings.iter().map(of).collect()
 }
 
-fn name(weights: &Weights, set: usize) -> String {
-    let function = weights.sets[set].function as usize;
-    format!("`{}`", weights.tree.functions[function].shown())
+/// What is said of two things that are all there is.
+pub(crate) fn either(tree: &Tree, [one, other]: [u32; 2]) -> Warning {
+    let [one, other] = [one, other].map(|id| tree.functions[id as usize].shown());
+    Warning {
+        code: "either-changed",
+        text: format!(
+            "`{one}` and `{other}` are all there is, and shares do not tell which of them changed: work that is counted \
+             would"
+        ),
+        forbids: true,
+    }
 }
 
 /// Whether two sets have no stack in common.
@@ -63,20 +61,20 @@ fn are_apart(tree: &Tree, [one, other]: [&Set; 2]) -> bool {
     })
 }
 
-/// Of two kinds of requests one has more of the samples than a usual service explains, and that was not told from
-/// noise.
+/// Of two kinds of requests one has more of the samples than other services differ by, and that was not told from noise.
 pub(crate) fn mix(
     weights: &Weights,
     scan: &Scan,
-    method: Method,
-    usual_mix: f64,
-    min_effect: f64,
+    runs: [usize; 2],
+    options: &Options,
+    counted: bool,
 ) -> Option<Warning> {
-    if method != Method::Slices || weights.strata.count != 2 || !scan.causes.is_empty() {
+    if weights.strata.count != 2 || !scan.causes.is_empty() {
         return None;
     }
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
     let v = 1.0 / samples[0] + 1.0 / samples[1];
+    let per: f64 = runs.iter().map(|runs| 1.0 / *runs as f64).sum();
     let of_kinds = [&weights.before, &weights.after].map(|selfs| samples_of_kinds(weights, selfs));
     let share = |side: usize, kind: usize| of_kinds[side][kind] / samples[side];
     let grew = (0..2).max_by(|a, b| {
@@ -85,21 +83,25 @@ pub(crate) fn mix(
     })?;
     let [before, after] = [0, 1].map(|side| share(side, grew));
     let pooled = weights.pooled.kinds[grew];
-    let variance = (weights.kinds_effect * v + 2.0 * usual_mix) * pooled * (1.0 - pooled);
+    let usual = options.prior.mix * (OF_SERVICES * options.prior.mix_sd).exp();
+    let variance = (weights.kinds_effect * v + per * usual) * pooled * (1.0 - pooled);
     let points = (after - before) / (1.0 - after).max(1e-3);
-    if after - before < scan.limits.own * variance.sqrt() || points < min_effect {
+    if after - before < scan.limits.own * variance.sqrt() || points < options.min_effect {
         return None;
     }
     let who = match kind_names(weights)[grew] {
         Some(function) => format!("`{}`", weights.tree.functions[function as usize].shown()),
         None => "what is beside it".to_owned(),
     };
+    let would = match counted {
+        true => "More runs a side or plop calibrate",
+        false => "Work that is counted, more runs a side or plop calibrate",
+    };
     Some(Warning {
         code: "mix-changed",
         text: format!(
-            "there are two kinds of requests, and {who} has {:.1} % of the samples after {:.1} %: one run a side does \
-             not tell whether there were more of them or each cost more. Work that is counted, several runs a side or \
-             plop calibrate would",
+            "there are two kinds of requests, and {who} has {:.1} % of the samples after {:.1} %: so few runs do not tell \
+             whether there were more of them or each cost more. {would} would",
             100.0 * after,
             100.0 * before
         ),

@@ -61,13 +61,13 @@ impl Limits {
         }
     }
 
-    /// What deals reach in all but a share of alpha.
-    pub(crate) fn of(deals: &[Largest], alpha: f64) -> Limits {
+    /// What deals reach in all but a share of alpha. `left_out` more were dealt, and are taken to reach it.
+    pub(crate) fn of(deals: &[Largest], left_out: usize, alpha: f64) -> Limits {
         let extra = Limits::extra(deals);
         let mut largest: Vec<f64> = deals.iter().map(|deal| deal.with(extra)).collect();
         largest.sort_by(|a, b| b.total_cmp(a));
         Limits {
-            own: largest[rank(alpha, largest.len()) - 1],
+            own: largest[rank_beside(alpha, largest.len(), left_out) - 1],
             extra,
         }
     }
@@ -114,6 +114,13 @@ pub(crate) fn rank(share: f64, count: usize) -> usize {
     rank.clamp(1, count)
 }
 
+/// The same where so many more are taken to be above.
+pub(crate) fn rank_beside(share: f64, count: usize, left_out: usize) -> usize {
+    rank(share, count + left_out)
+        .saturating_sub(left_out)
+        .max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +156,7 @@ mod tests {
                 other: ((n * 7) % 999) as f64 / 100.0 + 1.0,
             })
             .collect();
-        let limits = Limits::of(&deals, 0.01);
+        let limits = Limits::of(&deals, 0, 0.01);
         assert!((limits.extra - 1.0).abs() < 0.02, "{limits:?}");
         let beyond = deals
             .iter()

@@ -10,7 +10,7 @@ use std::f64::consts::FRAC_PI_2;
 use rayon::prelude::*;
 
 use crate::sets::Kind;
-use crate::stats::upper_tail;
+use crate::stats::{even_median, upper_tail, weighted_median};
 use crate::tree::Side;
 use crate::weigh::{Between, Weights};
 
@@ -280,18 +280,6 @@ fn root(of: &impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     middle
 }
 
-/// Half of what there is, each as it counts, is at this or below.
-fn weighted_median(values: &mut [(f64, f64)]) -> f64 {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = 0.5 * values.iter().map(|(_, weight)| weight).sum::<f64>();
-    let mut sum = 0.0;
-    let middle = values.iter().find(|(_, weight)| {
-        sum += weight;
-        sum >= half
-    });
-    middle.map_or(0.0, |(value, _)| *value)
-}
-
 /// By how much the functions of each witness's kind of request changed in the middle: one that grew makes all
 /// others of its kind shrink alike, and that is no noise.
 fn centres(
@@ -316,13 +304,7 @@ fn centres(
         if changes.len() < 4 {
             continue;
         }
-        // None counts for more than the middle one: the one that changed may be most of all samples.
-        changes.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let usual = changes[changes.len() / 2].1;
-        for (_, weight) in &mut changes {
-            *weight = weight.min(usual);
-        }
-        let middle = weighted_median(&mut changes);
+        let middle = even_median(&mut changes);
         let count = changes.len() as f64;
         let mut apart: Vec<(f64, f64)> = (changes.iter())
             .map(|(change, weight)| ((change - middle).abs(), *weight))

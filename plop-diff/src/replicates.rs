@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use crate::limits::{Largest, Limits, rank};
+use crate::limits::{Largest, Limits, rank_beside};
 use crate::random::Random;
 use crate::runs::{Learnt, Runs};
 use crate::scan::Rules;
@@ -252,16 +252,23 @@ impl<'w> Replicates<'w> {
     pub(crate) fn limits(&self, rules: &Rules) -> (Limits, Option<f64>) {
         let count = rules.permutations.max(1);
         let runs: Vec<usize> = (0..self.before + self.after).collect();
+        // The sides themselves, and the sides in each other's place, tell what is to be judged. Where there are few ways
+        // to deal they come often, and a change would set its own limit. They are taken to be above it.
         let deals: Vec<Reached> = (0..count)
             .into_par_iter()
-            .map(|n| {
+            .filter_map(|n| {
                 let mut runs = runs.clone();
                 Random::of(rules.seed, n).shuffle(&mut runs);
-                self.reached(&runs[self.before..])
+                let after = &runs[self.before..];
+                let of_after = after.iter().filter(|run| **run >= self.before).count();
+                let are_sides =
+                    of_after == self.after || of_after == 0 && self.before == self.after;
+                (!are_sides).then(|| self.reached(after))
             })
             .collect();
+        let left_out = count - deals.len();
         let of_sets: Vec<Largest> = deals.iter().map(|deal| deal.sets).collect();
-        let all = Limits::of(&of_sets, rules.alpha);
+        let all = Limits::of(&of_sets, left_out, rules.alpha);
         let Some(test) = rules.total else {
             return (all, None);
         };
@@ -275,16 +282,16 @@ impl<'w> Replicates<'w> {
             .map(|deal| {
                 let set = deal.sets.with(all.extra);
                 let as_large = largest.partition_point(|other| *other >= set);
-                let of_sets = as_large as f64 / (count + 1) as f64;
+                let of_sets = (left_out + as_large) as f64 / (count + 1) as f64;
                 (of_sets / parts.sets).min(deal.total / parts.total)
             })
             .collect();
         smaller.sort_by(f64::total_cmp);
-        let limit = smaller[rank(rules.alpha, count) - 1]
+        let limit = smaller[rank_beside(rules.alpha, deals.len(), left_out) - 1]
             .min(rules.alpha / parts.sets)
             .min(rules.alpha / parts.total);
         let mut sets = Limits {
-            own: largest[rank(parts.sets * limit, count) - 1],
+            own: largest[rank_beside(parts.sets * limit, deals.len(), left_out) - 1],
             ..all
         };
         let mut total = parts.total * limit;

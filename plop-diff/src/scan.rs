@@ -107,6 +107,13 @@ pub(crate) struct Rules<'w> {
 pub(crate) const MOST_CAUSES: usize = 40;
 /// The whole grew or shrank if the logarithm of its cost differs by more.
 const AGAINST: f64 = 0.02;
+/// How much weaker a change is taken to be that does not explain what became of the whole, and by how much the
+/// whole varies anyway.
+const MISFIT: f64 = 0.5;
+const WHOLE_VARIES: f64 = 0.05;
+/// Of a change the other way that is so nearly as strong it is looked at which of both leaves less, so much less.
+const NEARLY_OPPOSITE: f64 = 0.7;
+const LEAVES_LESS: f64 = 0.8;
 /// How often one function may be blamed for what changed all of them alike.
 const BLAMED: f64 = 0.05;
 /// A set inside the best one that is nearly as good is the better name.
@@ -206,7 +213,7 @@ fn of_slices(weights: &Weights, rules: &Rules) -> Limits {
             largest_growth(weights, &slices[weights.slices_before..])
         })
         .collect();
-    Limits::of(&largest, rules.alpha)
+    Limits::of(&largest, 0, rules.alpha)
 }
 
 impl Rules<'_> {
@@ -288,7 +295,8 @@ fn explain(
             break;
         }
         // What causes explain of the whole is no change of it any more.
-        sums.total = total - alike + (sums.after / all[1]).ln() - (sums.before / all[0]).ln();
+        let explained = alike - (sums.after / all[1]).ln() + (sums.before / all[0]).ln();
+        sums.total = total - explained;
         let mut changes = weights.changes(&pooled, &sums, spread);
         for cause in &causes {
             changes[cause.set].z = 0.0;
@@ -303,7 +311,7 @@ fn explain(
             Wanted {
                 size: f64::abs,
                 limits,
-                whole,
+                whole: whole.map(|whole| whole - explained),
             },
         );
         let of_all = (sums.total / spread.total.sqrt()).abs();
@@ -328,15 +336,32 @@ fn explain(
             cut = true;
             break;
         }
-        let cause = cause(weights, set, &changes, &before, &after);
-        if cause.gone {
-            for (from, to) in sets[set].ranges(tree) {
-                before[from..to].fill(0.0);
-                after[from..to].fill(0.0);
+        // What grew makes all else a smaller share, of which a part may look as strong. The better name is what leaves the
+        // least when it is taken out.
+        let size = |n: usize| changes[n].z.abs() - limits.extra_of(sets[n].kind);
+        let opposite = (0..sets.len())
+            .filter(|n| changes[*n].z * changes[set].z < 0.0)
+            .filter(|n| size(*n) >= limits.own.max(NEARLY_OPPOSITE * size(set)))
+            .max_by(|a, b| size(*a).total_cmp(&size(*b)).then(b.cmp(a)));
+        let cause = |n: usize| cause(weights, n, &changes, &before, &after);
+        let left = |n: usize| {
+            let (mut before, mut after) = (before.clone(), after.clone());
+            take_out(weights, &cause(n), [&mut before, &mut after]);
+            let known = causes.iter().map(|cause| cause.set).chain([n]);
+            strongest_left(weights, spread, limits, [&before, &after], known)
+        };
+        let set = match opposite {
+            Some(other) => {
+                let [one, other_left] = [set, other].map(left);
+                match one >= limits.own && other_left < LEAVES_LESS * one {
+                    true => other,
+                    false => set,
+                }
             }
-        } else {
-            divide(tree, &sets[set], &mut after, cause.odds);
-        }
+            None => set,
+        };
+        let cause = cause(set);
+        take_out(weights, &cause, [&mut before, &mut after]);
         causes.push(cause);
         refit(weights, &mut causes, &before, &mut after);
     }
@@ -346,6 +371,46 @@ fn explain(
         cut,
         rest: sum(&after) / sum(&before),
     }
+}
+
+/// Takes a cause out of both sides.
+fn take_out(weights: &Weights, cause: &Cause, [before, after]: [&mut [f64]; 2]) {
+    let set = &weights.sets[cause.set];
+    if cause.gone {
+        for (from, to) in set.ranges(weights.tree) {
+            before[from..to].fill(0.0);
+            after[from..to].fill(0.0);
+        }
+    } else {
+        divide(weights.tree, set, after, cause.odds);
+    }
+}
+
+/// The strongest change that is left but for those that are known, by shares alone.
+fn strongest_left(
+    weights: &Weights,
+    spread: &Spread,
+    limits: Limits,
+    [before, after]: [&[f64]; 2],
+    known: impl Iterator<Item = usize>,
+) -> f64 {
+    let both: Vec<f64> = before.iter().zip(after).map(|(a, b)| a + b).collect();
+    let pooled = Pooled::of(weights.tree, weights.sets, weights.strata, &both);
+    let sums = sums_of(weights, &pooled, before, after);
+    if sums.before.min(sums.after) < FEWEST {
+        return 0.0;
+    }
+    let by_shares = Spread {
+        total: f64::INFINITY,
+        ..spread.clone()
+    };
+    let mut changes = weights.changes(&pooled, &sums, &by_shares);
+    for set in known {
+        changes[set].z = 0.0;
+    }
+    (changes.iter().zip(weights.sets))
+        .map(|(change, set)| change.z.abs() - limits.extra_of(set.kind))
+        .fold(0.0, f64::max)
 }
 
 /// What makes a change the strongest.
@@ -372,13 +437,13 @@ fn strongest(
     }: Wanted,
 ) -> Option<usize> {
     let (tree, sets) = (weights.tree, weights.sets);
-    // A set and its complement are the same change. The one that went where the whole did, if that was counted, is
-    // the better name; the one of fewer functions, since few change sooner than many alike; the smaller one.
+    // A set and its complement are the same change. The one that explains what became of the whole, if that was
+    // counted, is the better name; the one of fewer functions, since few change sooner than many alike; the smaller one.
     let size = |n: usize| size(changes[n].z) - limits.extra_of(sets[n].kind);
     let strength = |n: usize| {
         let mut strength = size(n);
-        if whole.is_some_and(|whole| whole.abs() > AGAINST && whole * changes[n].z < 0.0) {
-            strength *= 0.99;
+        if let Some(whole) = whole.filter(|whole| whole.abs() > AGAINST) {
+            strength *= 1.0 - MISFIT * misfit(pooled.share[n], changes[n].delta, whole);
         }
         if !weights.is_plain[n] {
             strength *= 0.997;
@@ -389,13 +454,10 @@ fn strongest(
         strength
     };
     let best = (0..sets.len())
-        .filter(|n| strength(*n) > 0.0)
+        .filter(|n| size(*n) >= limits.own && strength(*n) > 0.0)
         .max_by(|a, b| strength(*a).total_cmp(&strength(*b)).then(b.cmp(a)))?;
-    if size(best) < limits.own {
-        return None;
-    }
     let nearly = |part: f64| {
-        let least = limits.own.max(part * strength(best));
+        let least = limits.own.max(part * size(best));
         (0..sets.len())
             .filter(move |n| *n != best && size(*n) >= least)
             .filter(|n| (changes[*n].z > 0.0) == (changes[best].z > 0.0))
@@ -413,6 +475,14 @@ fn strongest(
         .filter(|n| !rest(*n, outer))
         .chain([outer])
         .min_by(|a, b| pooled.share[*a].total_cmp(&pooled.share[*b]).then(a.cmp(b)))
+}
+
+/// How badly a change of a share explains by itself by how much the logarithm of the whole changed: from 0 to 1.
+fn misfit(share: f64, delta: f64, whole: f64) -> f64 {
+    let before = share - 0.5 * delta;
+    let after_of_rest = (1.0 - before - delta).max(1e-3);
+    let explained = (1.0 + delta / after_of_rest).max(1e-3).ln();
+    ((explained - whole).abs() / (whole.abs() + WHOLE_VARIES)).min(1.0)
 }
 
 /// By how many standard errors what is in the outer of two sets and not in the inner one changed.

@@ -3,6 +3,28 @@
 /// The normal quantile of four in five: how much more than its limit a change has to be to be found so often.
 pub(crate) const FOUR_IN_FIVE: f64 = 0.8416;
 
+/// The median of values with weights: half of the weights are at this or below. Nothing of nothing.
+pub(crate) fn weighted_median(values: &mut [(f64, f64)]) -> f64 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = 0.5 * values.iter().map(|(_, weight)| weight).sum::<f64>();
+    let mut sum = 0.0;
+    let middle = values.iter().find(|(_, weight)| {
+        sum += weight;
+        sum >= half
+    });
+    middle.map_or(0.0, |(value, _)| *value)
+}
+
+/// The same where none counts for more than the middle one: what changed may be most of all there is.
+pub(crate) fn even_median(values: &mut [(f64, f64)]) -> f64 {
+    values.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let usual = values.get(values.len() / 2).map_or(0.0, |value| value.1);
+    for (_, weight) in &mut *values {
+        *weight = weight.min(usual);
+    }
+    weighted_median(values)
+}
+
 /// The probability that a standard normal variable is above `z`.
 ///
 /// ```

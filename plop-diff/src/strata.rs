@@ -64,10 +64,8 @@ impl Strata {
         kinds.retain(|_| own.next().is_some_and(|own| own >= fewest));
         kinds.truncate(MOST);
         kinds.sort_unstable();
-        // One kind alone is told from what is beside it only if that is one, too. Else the few functions there, when
-        // one of them grows, look like more requests.
-        let beside = || functions_beside(tree, selfs, &kinds);
-        if kinds.is_empty() || kinds.len() == 1 && beside() < FEWEST_FUNCTIONS {
+        // One kind alone is none: what is beside it, when a function there grows, looks like more requests.
+        if kinds.len() < 2 {
             return Strata::single(tree);
         }
         let inside: f64 = kinds.iter().map(|kind| totals[*kind]).sum();
@@ -100,25 +98,12 @@ pub(crate) fn children(tree: &Tree, node: usize) -> impl Iterator<Item = usize> 
 
 /// How many functions have most of their samples below a node.
 fn own_functions(tree: &Tree, selfs: &[f64], node: usize) -> usize {
-    let below = node..tree.ends[node] as usize;
-    functions_in(tree, selfs, |at| below.contains(&at))
-}
-
-/// How many have them below none of these nodes.
-fn functions_beside(tree: &Tree, selfs: &[f64], kinds: &[usize]) -> usize {
-    let is_below = |at: usize, kind: &usize| (*kind..tree.ends[*kind] as usize).contains(&at);
-    functions_in(tree, selfs, |at| {
-        !kinds.iter().any(|kind| is_below(at, kind))
-    })
-}
-
-/// How many functions have most of their samples in some nodes.
-fn functions_in(tree: &Tree, selfs: &[f64], is_in: impl Fn(usize) -> bool) -> usize {
     let mut samples = vec![[0.0f64; 2]; tree.functions.len()];
+    let below = node..tree.ends[node] as usize;
     for (at, count) in selfs.iter().enumerate().skip(1) {
         let [inside, all] = &mut samples[tree.node_functions[at] as usize];
         *all += count;
-        if is_in(at) {
+        if below.contains(&at) {
             *inside += count;
         }
     }

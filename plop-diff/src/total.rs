@@ -169,7 +169,8 @@ fn whole(
 }
 
 /// The whole as shares alone tell it, if most functions did not change: their shares shrank by what it grew
-/// (the median of ratios of Anders and Huber 2010, weighed by how precise each ratio is).
+/// (the median of ratios of Anders and Huber 2010, weighed by how precise each ratio is, up to the middle one: the
+/// function that changed may be most of all samples).
 pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
     let own = (weights.sets.iter().enumerate()).filter(|(_, set)| set.kind == Kind::Own);
     let sums = [&weights.before, &weights.after].map(|selfs| prefix_sums(selfs));
@@ -184,13 +185,10 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
             )
         })
         .collect();
-    ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = 0.5 * ratios.iter().map(|(_, weight)| weight).sum::<f64>();
-    let mut sum = 0.0;
-    let (middle, _) = ratios.into_iter().find(|(_, weight)| {
-        sum += weight;
-        sum >= half
-    })?;
+    if ratios.is_empty() {
+        return None;
+    }
+    let middle = crate::stats::even_median(&mut ratios);
     Some(Whole {
         total: Total {
             unit: "bulk".to_owned(),

@@ -463,7 +463,8 @@ impl<'t> Weights<'t> {
                 () if weight_within >= 0.5 * (weight - weight_total) => Evidence::Within,
                 () => Evidence::Mix,
             },
-            factor: (1.0 + x).clamp(1e-6, 1e6),
+            // A change by the share x is from half of it below the middle to half of it above.
+            factor: ((1.0 + 0.5 * x).max(1e-3) / (1.0 - 0.5 * x).max(1e-3)).clamp(1e-3, 1e3),
         }
     }
 
@@ -585,6 +586,7 @@ pub(crate) struct Sums {
 }
 
 /// How much the parts of a change vary by chance.
+#[derive(Clone)]
 pub(crate) struct Spread {
     /// Of each set, the variance of the part within kinds, over that of a single sample.
     pub(crate) within: Vec<f64>,
