@@ -42,7 +42,7 @@ const fn key(
 const SHARE: &str = "a share such as \"0.5%\" or 0.005";
 
 /// All of them, in the order in which they are told.
-pub(crate) const KEYS: [Key; 9] = [
+pub(crate) const KEYS: [Key; 10] = [
     key("alpha", Some("PLOP_DIFF_ALPHA"), SHARE, true),
     key("min_effect", Some("PLOP_DIFF_MIN_EFFECT"), SHARE, true),
     key("require_power", None, SHARE, true),
@@ -67,6 +67,12 @@ pub(crate) const KEYS: [Key; 9] = [
         true,
     ),
     key("calibration", None, "a file such as \"shop.json\"", false),
+    key(
+        "changed_since",
+        Some("PLOP_DIFF_CHANGED_SINCE"),
+        "a revision of git such as \"origin/main\"",
+        false,
+    ),
 ];
 
 /// Where a setting comes from.

@@ -5,6 +5,8 @@
 mod baseline;
 #[path = "diff/calibration.rs"]
 mod calibration;
+#[path = "diff/changed.rs"]
+mod changed;
 #[path = "diff/config.rs"]
 mod config;
 #[path = "diff/history.rs"]

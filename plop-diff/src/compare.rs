@@ -19,6 +19,7 @@ use crate::sets::{Kind, Set, sets};
 use crate::shift::shift;
 use crate::strata::Strata;
 use crate::total::{self, Whole};
+use crate::touched::{Class, Touched, TouchedHere};
 use crate::tree::{Run, Side, Tree, align, is_count};
 use crate::weigh::{Change, Evidence, Weights};
 
@@ -54,6 +55,8 @@ pub struct Options {
     pub names: [Option<String>; 2],
     /// What is known of functions' names that changed.
     pub renames: Renames,
+    /// What somebody touched between the builds: half of the error rate is spent on it.
+    pub touched: Option<Touched>,
 }
 
 impl Default for Options {
@@ -73,6 +76,7 @@ impl Default for Options {
             functions: FunctionRules::default(),
             names: [None, None],
             renames: Renames::default(),
+            touched: None,
         }
     }
 }
@@ -151,7 +155,12 @@ pub fn compare_deploys(
         Method::Counts => &single,
         _ => &strata,
     };
-    let weights = Weights::of(&tree, &weighed, strata);
+    let mut weights = Weights::of(&tree, &weighed, strata);
+    let mut touched = (options.touched.as_ref()).map(|one| TouchedHere::of(one, &tree));
+    if let Some(touched) = &mut touched {
+        weights.classes = touched.classes(&tree, &weighed);
+    }
+    let weights = weights;
     let seed = seed(&tree);
     let mut said = warnings(before, after, samples);
     said.extend([empty_before, empty_after].into_iter().flatten());
@@ -199,6 +208,10 @@ pub fn compare_deploys(
     let mut findings: Vec<Finding> = (scan.causes.iter())
         .map(|cause| finding(&weights, &scan, cause, samples, options))
         .collect();
+    let of_touched = |cause: &Cause| touched.as_ref()?.of_set(&tree, &weighed[cause.set]);
+    for (finding, cause) in findings.iter_mut().zip(&scan.causes) {
+        finding.touched = of_touched(cause);
+    }
     let is_exchange: Vec<bool> = (findings.iter())
         .map(|found| renames::is_exchange(&tree, &totals, found, options))
         .collect();
@@ -271,10 +284,11 @@ pub fn compare_deploys(
         noise,
         budgets: Vec::new(),
         warnings: said,
+        touched: None,
         rest: scan.rest,
         node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
         node_intervals: of_nodes(&tree, &weighed, &scan, [0.0; 2], &|change| {
-            let margin = scan.limits.at(Kind::Subtree) * change.error;
+            let margin = scan.limits.at(Class::Other) * change.error;
             [change.delta - margin, change.delta + margin]
         }),
         selfs,
@@ -287,6 +301,7 @@ pub fn compare_deploys(
         // That it is ignored is no reason for the whole to pass: it need not be this.
         comparison.likely = likely.map(|cause| Finding {
             ignored: None,
+            touched: of_touched(cause),
             ..finding(&weights, &scan, cause, samples, options)
         });
     }
@@ -327,6 +342,7 @@ pub fn compare_deploys(
         }
     }
     comparison.tree = tree;
+    comparison.touched = touched;
     Ok(comparison)
 }
 
@@ -636,7 +652,7 @@ fn finding(
     let counts = [sum(&weights.before), sum(&weights.after)];
     let share = [counts[0] / samples[0], counts[1] / samples[1]];
     let change = cause.change;
-    let limit = scan.limits.at(set.kind);
+    let limit = scan.limits.at(weights.classes[cause.set]);
     let margin = limit * change.error;
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
     // Beside other causes, what their joint fit leaves for this one: its cost after in terms of what did not change,
@@ -680,6 +696,7 @@ fn finding(
             .then(|| options.functions.ignore(tree, &names))
             .flatten()
             .cloned(),
+        touched: None,
     }
 }
 

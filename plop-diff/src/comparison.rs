@@ -7,6 +7,7 @@ use crate::power::USUAL;
 use crate::rules::Ignore;
 use crate::sets::Kind;
 use crate::stats::upper_tail;
+use crate::touched::TouchedHere;
 use crate::tree::{Side, Tree};
 
 /// What a gate should do.
@@ -220,6 +221,8 @@ pub struct Finding {
     pub min_effect: f64,
     /// What makes it no failure, however much it grew.
     pub ignored: Option<Ignore>,
+    /// Which of the functions that were touched it is of, or is called by; see [`Comparison::touched`].
+    pub touched: Option<usize>,
 }
 
 /// Cost that moved from some functions to others, which together cost what they did.
@@ -264,6 +267,8 @@ pub struct Power {
     pub share: f64,
     /// The growth that is found four times in five, in shares of the whole.
     pub detectable: f64,
+    /// The same of one that was touched, where that has a part of the error rate of its own.
+    pub touched: Option<f64>,
     /// What it takes to see less; none where nearly all is seen that fails.
     pub plan: Option<Plan>,
 }
@@ -375,6 +380,8 @@ pub struct Comparison {
     pub noise: Noise,
     /// What became of budgets.
     pub budgets: Vec<BudgetTest>,
+    /// What of the functions that somebody touched is in the profiles, where that was told.
+    pub touched: Option<TouchedHere>,
     /// What has to be said first.
     pub warnings: Vec<Warning>,
     /// All that was sampled.

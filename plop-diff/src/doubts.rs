@@ -147,7 +147,7 @@ pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<KindPower> {
             })?;
             let set_of = &weights.sets[set];
             let error = (scan.spread.mix[set] * share * (1.0 - share)).sqrt();
-            let delta = (scan.limits.at(set_of.kind) + FOUR_IN_FIVE) * error;
+            let delta = (scan.limits.at(weights.classes[set]) + FOUR_IN_FIVE) * error;
             let before = set_of.sum(weights.tree, &prefix) / prefix.last()?.max(1.0);
             Some(KindPower {
                 function,

@@ -61,6 +61,7 @@ mod shift;
 pub mod stats;
 mod strata;
 mod total;
+mod touched;
 mod tree;
 mod weigh;
 
@@ -78,4 +79,5 @@ pub use renames::{Between, Done, Renamed, Renames};
 pub use rules::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern};
 pub use series::{ChangePoint, Estimate, FEWEST_DEPLOYS, Series, Tracked, What, series};
 pub use sets::{Kind, Set};
+pub use touched::{LastChange, Touched, TouchedFunction, TouchedHere};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

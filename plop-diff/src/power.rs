@@ -5,6 +5,7 @@ use crate::comparison::{Method, Plan, Power};
 use crate::scan::{Rules, Scan};
 use crate::sets::Kind;
 use crate::stats::{FOUR_IN_FIVE, t_upper_quantile, upper_quantile};
+use crate::touched::Class;
 use crate::tree::Side;
 use crate::weigh::Weights;
 
@@ -40,6 +41,8 @@ pub(crate) struct Gate<'g> {
 /// What the scan could have seen, and what it takes to see more.
 pub(crate) fn power(weights: &Weights, scan: &Scan, gate: &Gate) -> Vec<Power> {
     let typical = Typical::of(weights, scan, gate);
+    let is_touched = weights.classes.contains(&Class::TouchedOwn);
+    let of_touched = is_touched.then(|| scan.limits.at(Class::TouchedOwn));
     SIZES
         .into_iter()
         .map(|share| {
@@ -47,6 +50,13 @@ pub(crate) fn power(weights: &Weights, scan: &Scan, gate: &Gate) -> Vec<Power> {
             Power {
                 share,
                 detectable,
+                touched: of_touched.map(|limit| {
+                    let typical = Typical {
+                        threshold: limit,
+                        ..typical
+                    };
+                    typical.detectable(share, &More::default())
+                }),
                 plan: typical.plan(share, detectable, gate),
             }
         })
@@ -68,6 +78,7 @@ impl Default for More {
 }
 
 /// What a function of this service is like, and what is asked of it.
+#[derive(Clone, Copy)]
 struct Typical {
     /// The variance of a change within kinds of requests, over that of a single sample: by sampling, and by what
     /// differs between runs. Of the latter there is more the larger a function is.
@@ -118,8 +129,10 @@ impl Typical {
         let of_mix = (1.0 / runs[0] + 1.0 / runs[1]) * scan.usual_mix();
         let spread_of_mix = median(&|n| scan.spread.mix[n], 1.0);
         let by_sampling = kinds_effect * v / (kinds_effect * v + of_mix).max(f64::MIN_POSITIVE);
-        // Half of alpha is for functions themselves.
-        let alpha_of_one = 0.5 * gate.rules.alpha_of_sets() / own.len().max(1) as f64;
+        // Half of alpha is for functions themselves, and half of that for those that were touched.
+        let is_touched = weights.classes.contains(&Class::TouchedOwn);
+        let part = if is_touched { 0.25 } else { 0.5 };
+        let alpha_of_one = part * gate.rules.alpha_of_sets() / own.len().max(1) as f64;
         Typical {
             sampled: asked * median(&sampled, v),
             of_runs: asked * median(&of_runs, 0.0),

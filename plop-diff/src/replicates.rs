@@ -272,7 +272,7 @@ impl<'w> Replicates<'w> {
         let Some(test) = rules.total else {
             return (all, None);
         };
-        let mut largest: Vec<f64> = of_sets.iter().map(|sets| sets.with(all.extra)).collect();
+        let mut largest: Vec<f64> = of_sets.iter().map(|sets| all.largest(sets)).collect();
         largest.sort_by(|a, b| b.total_cmp(a));
         let parts = Parts {
             sets: 1.0 - test.limit / rules.alpha,
@@ -280,7 +280,7 @@ impl<'w> Replicates<'w> {
         };
         let mut smaller: Vec<f64> = (deals.iter())
             .map(|deal| {
-                let set = deal.sets.with(all.extra);
+                let set = all.largest(&deal.sets);
                 let as_large = largest.partition_point(|other| *other >= set);
                 let of_sets = (left_out + as_large) as f64 / (count + 1) as f64;
                 (of_sets / parts.sets).min(deal.total / parts.total)
@@ -297,7 +297,7 @@ impl<'w> Replicates<'w> {
         let mut total = parts.total * limit;
         let reached = self.reached(&runs[self.before..]);
         let is_total = test.p < total;
-        if reached.sets.with(all.extra) >= sets.own {
+        if all.largest(&reached.sets) >= sets.own {
             total = rules.alpha;
         }
         if is_total {
@@ -319,11 +319,11 @@ impl<'w> Replicates<'w> {
         let weights = self.weights;
         let mut largest = Largest::default();
         for n in 0..weights.sets.len() {
-            let kind = weights.sets[n].kind;
+            let class = weights.classes[n];
             // Most are nowhere near, which shows without logarithms.
             let (x, weight, _) = weights.combined(&weights.pooled, sums, spread, n);
-            if x * weight.sqrt() > 0.8 * *largest.of(kind) {
-                largest.add(kind, weights.change(&weights.pooled, sums, spread, n).z);
+            if x * weight.sqrt() > 0.8 * largest.of(class) {
+                largest.add(class, weights.change(&weights.pooled, sums, spread, n).z);
             }
         }
         largest

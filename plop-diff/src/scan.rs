@@ -136,7 +136,7 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         total: 0.0,
     };
     // The bound of Bonferroni, where nothing is dealt out.
-    let bound = || Limits::bound(weights.sets, rules.alpha_of_sets());
+    let bound = || Limits::bound(&weights.classes, rules.alpha_of_sets());
     let mut total_limit = None;
     let runs = Runs::of(weights);
     let (effects, spread, between, limits);
@@ -256,13 +256,13 @@ fn largest_growth(weights: &Weights, slices: &[usize]) -> Largest {
     };
     let mut largest = Largest::default();
     for (n, effect) in effects.iter().enumerate() {
-        let kind = weights.sets[n].kind;
+        let class = weights.classes[n];
         // Most are nowhere near: their part alone tells, without logarithms.
         let rough = sums.within[n].max(0.0) * v / (effect * v * pooled.within[n]).sqrt()
             + sums.mix[n].max(0.0) * v
                 / (weights.kinds_effect * v * pooled.mix[n].max(1e-12)).sqrt();
-        if rough > 0.5 * *largest.of(kind) {
-            largest.add(kind, weights.change(pooled, &sums, &spread, n).z);
+        if rough > 0.5 * largest.of(class) {
+            largest.add(class, weights.change(pooled, &sums, &spread, n).z);
         }
     }
     largest
@@ -315,7 +315,7 @@ fn explain(
             },
         );
         let of_all = (sums.total / spread.total.sqrt()).abs();
-        let of_set = |set: usize| changes[set].z.abs() - limits.extra_of(sets[set].kind);
+        let of_set = |set: usize| limits.size(weights.classes[set], changes[set].z.abs());
         let is_all = match set {
             // How far the whole went is told as well by any set. The set's own stacks have to tell that it was this.
             Some(set) if of_all >= limits.own => {
@@ -338,7 +338,7 @@ fn explain(
         }
         // What grew makes all else a smaller share, of which a part may look as strong. The better name is what leaves the
         // least when it is taken out.
-        let size = |n: usize| changes[n].z.abs() - limits.extra_of(sets[n].kind);
+        let size = |n: usize| limits.size(weights.classes[n], changes[n].z.abs());
         let opposite = (0..sets.len())
             .filter(|n| changes[*n].z * changes[set].z < 0.0)
             .filter(|n| size(*n) >= limits.own.max(NEARLY_OPPOSITE * size(set)))
@@ -408,8 +408,8 @@ fn strongest_left(
     for set in known {
         changes[set].z = 0.0;
     }
-    (changes.iter().zip(weights.sets))
-        .map(|(change, set)| change.z.abs() - limits.extra_of(set.kind))
+    (changes.iter().zip(&weights.classes))
+        .map(|(change, class)| limits.size(*class, change.z.abs()))
         .fold(0.0, f64::max)
 }
 
@@ -439,7 +439,7 @@ fn strongest(
     let (tree, sets) = (weights.tree, weights.sets);
     // A set and its complement are the same change. The one that explains what became of the whole, if that was
     // counted, is the better name; the one of fewer functions, since few change sooner than many alike; the smaller one.
-    let size = |n: usize| size(changes[n].z) - limits.extra_of(sets[n].kind);
+    let size = |n: usize| limits.size(weights.classes[n], size(changes[n].z));
     let strength = |n: usize| {
         let mut strength = size(n);
         if let Some(whole) = whole.filter(|whole| whole.abs() > AGAINST) {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::sets::{Set, prefix_sums};
 use crate::stats::signed_root;
 use crate::strata::Strata;
+use crate::touched::Class;
 use crate::tree::{NO_FUNCTION, Side, Tree};
 
 /// Sets with fewer samples are not weighed.
@@ -30,6 +31,8 @@ pub(crate) struct Weights<'t> {
     pub(crate) tree: &'t Tree,
     pub(crate) sets: &'t [Set],
     pub(crate) strata: &'t Strata,
+    /// Of each set, which limit it has.
+    pub(crate) classes: Vec<Class>,
     /// Own samples of each node, before and after.
     pub(crate) before: Vec<f64>,
     pub(crate) after: Vec<f64>,
@@ -194,6 +197,7 @@ impl<'t> Weights<'t> {
             tree,
             sets,
             strata,
+            classes: sets.iter().map(|set| Class::of(set.kind)).collect(),
             before,
             after,
             slice_samples: Vec::new(),

@@ -3,6 +3,7 @@
 mod annotations;
 pub(super) mod baseline;
 mod call_tree;
+mod changed;
 mod code_quality;
 mod files;
 mod json;
@@ -16,6 +17,7 @@ mod sarif;
 pub(super) mod settings;
 mod terminal;
 pub(super) mod text;
+mod touched;
 mod without;
 
 use std::io::{IsTerminal, Write};
@@ -53,11 +55,13 @@ use crate::tell::tell;
     less to be seen than --require-power asks.\n\n\
     Settings and rules for single functions may stand in plop.toml, or in [tool.plop] of pyproject.toml, in the \
     working folder or above it up to the root of the repository. Options count more than PLOP_DIFF_ALPHA, \
-    PLOP_DIFF_MIN_EFFECT, PLOP_DIFF_MODE, PLOP_DIFF_BASELINE and PLOP_DIFF_LAST, and these more than the file.\n\n\
+    PLOP_DIFF_MIN_EFFECT, PLOP_DIFF_MODE, PLOP_DIFF_BASELINE, PLOP_DIFF_LAST and PLOP_DIFF_CHANGED_SINCE, and these \
+    more than the file.\n\n\
     Examples:\n  \
     plop diff before.plop after.plop\n  \
     plop diff --min-effect 1% before.plop after.plop\n  \
     plop diff runs/before-*.plop --vs runs/after-*.plop\n  \
+    plop diff --changed-since v1.4 before.plop after.plop\n  \
     plop diff --json before.plop after.plop\n  \
     plop diff before.plop after.plop -o diff.svg      a differential flame graph, beside the report\n  \
     plop diff before.plop after.plop -o diff.pb.gz    then: go tool pprof -top diff.pb.gz\n  \
@@ -108,6 +112,10 @@ pub(crate) struct Args {
     /// How much more samples vary than independent ones, for profiles without slices
     #[arg(long, value_name = "FACTOR", value_parser = effect)]
     design_effect: Option<f64>,
+    /// Half of the error rate is for the functions that changed since this revision of git, which are found sooner for
+    /// it; findings say who changed them last. The working folder has to be in the repository
+    #[arg(long, value_name = "REV", allow_hyphen_values = true)]
+    changed_since: Option<String>,
     /// What plop calibrate learnt of the service
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
@@ -231,6 +239,12 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         Some(file) => super::calibrate::read(file)?,
         None => Default::default(),
     };
+    let flat = [&before, &after].map(|side| profiles(side).concat());
+    let [of_before, of_after] = flat.each_ref().map(Vec::as_slice);
+    let changes = match &chosen.changed_since.value {
+        Some(revision) => Some(changed::since(revision, [of_before, of_after])?),
+        None => None,
+    };
     let options = Options {
         alpha: chosen.alpha.value,
         min_effect: chosen.min_effect.value,
@@ -242,6 +256,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         design_effect: args.design_effect,
         prior,
         functions: config.rules().clone(),
+        touched: changes.as_ref().map(|changes| changes.touched.clone()),
         renames: config.renames().clone(),
         by: match chosen.by.value.as_deref() {
             None => By::Usual,
@@ -253,6 +268,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     };
     let mut comparison = compare_deploys(&profiles(&before), &profiles(&after), &options)
         .with_context(|| format!("cannot compare {} with {}", name(&before), name(&after)))?;
+    if let Some(changes) = changes {
+        changes.name_last(&mut comparison);
+        comparison.warnings.extend(changes.warnings);
+    }
     let same_commit = comparison.sides[0].name == comparison.sides[1].name;
     for (side, deploys) in comparison.sides.iter_mut().zip([&before, &after]) {
         if side.name.is_empty() || same_commit {

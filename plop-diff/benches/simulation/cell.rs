@@ -3,16 +3,18 @@
 use std::fmt;
 
 use plop_core::Profile;
-use plop_diff::{Comparison, Options, Prior, calibrate, compare};
+use plop_diff::{Comparison, Options, Prior, Touched, TouchedFunction, calibrate, compare};
 use rayon::prelude::*;
 
-use crate::program::{Change, Counts, Program};
+use crate::program::{Change, Counts, Program, name};
 use crate::random::Random;
 
 const PROGRAMS: u64 = 3;
 /// How many calibrations of each program are made, and of how many runs each.
 const CALIBRATIONS: usize = 6;
 const CALIBRATED_BY: usize = 8;
+/// How many functions a commit touches.
+const TOUCHED: usize = 5;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Noise {
@@ -34,15 +36,30 @@ pub(crate) enum Design {
     Replicates,
 }
 
+/// What is told of functions that were touched.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Told {
+    Nothing,
+    /// Some, the guilty one among them.
+    Guilty,
+    /// Some others.
+    Others,
+}
+
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Cell {
     pub(crate) noise: Noise,
     pub(crate) samples: usize,
     pub(crate) design: Design,
+    pub(crate) told: Told,
 }
 
 impl Cell {
     pub(crate) fn parse(text: &str) -> Option<Cell> {
+        let told = |ending, told| Some((text.strip_suffix(ending)?, told));
+        let (text, told) = told(":touched", Told::Guilty)
+            .or_else(|| told(":elsewhere", Told::Others))
+            .unwrap_or((text, Told::Nothing));
         let (text, design) = text.split_once(':').unwrap_or((text, "plain"));
         let (noise, samples) = text.split_once('-')?;
         Some(Cell {
@@ -60,6 +77,7 @@ impl Cell {
                 "replicates" => Design::Replicates,
                 _ => return None,
             },
+            told,
         })
     }
 
@@ -86,7 +104,12 @@ impl fmt::Display for Cell {
             Design::History => "history",
             Design::Replicates => "replicates",
         };
-        write!(f, "{noise} {}k | {design}", self.samples / 1000)
+        let told = match self.told {
+            Told::Nothing => "",
+            Told::Guilty => ", touched",
+            Told::Others => ", touched elsewhere",
+        };
+        write!(f, "{noise} {}k | {design}{told}", self.samples / 1000)
     }
 }
 
@@ -161,6 +184,17 @@ impl Bench {
         sides: &[Vec<Profile>; 2],
         min_effect: f64,
     ) -> Comparison {
+        self.compare_told(trial, sides, min_effect, None)
+    }
+
+    /// The same where a function was changed: where touched ones are told, it is among them.
+    pub(crate) fn compare_told(
+        &self,
+        trial: usize,
+        sides: &[Vec<Profile>; 2],
+        min_effect: f64,
+        changed: Option<usize>,
+    ) -> Comparison {
         let priors = &self.priors[trial % self.programs.len()];
         let prior = match priors.len() {
             0 => Prior::default(),
@@ -170,10 +204,34 @@ impl Bench {
             permutations: 299,
             min_effect,
             prior,
+            touched: match self.cell.told {
+                Told::Nothing => None,
+                Told::Guilty => Some(self.touched(trial, changed)),
+                Told::Others => Some(self.touched(trial, None)),
+            },
             ..Options::default()
         };
         let [before, after] = sides.each_ref().map(|side| side.iter().collect::<Vec<_>>());
         compare(&before, &after, &options).expect("runs of one program compare")
+    }
+}
+
+impl Bench {
+    /// So many functions by chance, and the one that was changed in the place of one.
+    fn touched(&self, trial: usize, changed: Option<usize>) -> Touched {
+        let functions = self.program(trial).functions;
+        let mut random = Random::new(0x70_c4ed_0000 + trial as u64);
+        let mut chosen: Vec<usize> = (0..TOUCHED).map(|_| random.below(functions)).collect();
+        chosen.splice(..usize::from(changed.is_some()), changed);
+        let touched = chosen.into_iter().map(|function| TouchedFunction {
+            name: name(function),
+            file: "app.py".into(),
+            ..TouchedFunction::default()
+        });
+        Touched {
+            range: String::new(),
+            functions: touched.collect(),
+        }
     }
 }
 

@@ -128,7 +128,7 @@ fn run(bench: &Bench, guilty: usize, points: f64, seed: u64, trial: usize) -> Tr
     let changes = [None, Some(Change::Slower(guilty, 1.0 + points / own))];
     let mut random = Random::new(0x90_0000_0000 + seed + trial as u64);
     let sides = bench.sides(trial, changes, &mut random);
-    let comparison = bench.compare(trial, &sides, MIN_EFFECT);
+    let comparison = bench.compare_told(trial, &sides, MIN_EFFECT, Some(guilty));
     let grown: Vec<_> = (comparison.findings.iter())
         .filter(|finding| finding.grew())
         .collect();
@@ -155,5 +155,6 @@ fn printed(comparison: &Comparison, share: f64) -> f64 {
         .unwrap_or(told.len() - 1);
     let (below, above) = (&told[at - 1], &told[at]);
     let part = (share / below.share).ln() / (above.share / below.share).ln();
-    below.detectable * (above.detectable / below.detectable).powf(part)
+    let [low, high] = [below, above].map(|power| power.touched.unwrap_or(power.detectable));
+    low * (high / low).powf(part)
 }

@@ -3,7 +3,7 @@
 
 use plop_diff::{
     Between, Budget, BudgetTest, Comparison, Environment, Finding, Function, Functions, Ignore,
-    Power, Renamed, Side, Summary, Total, Verdict, Warning,
+    LastChange, Power, Renamed, Side, Summary, Total, TouchedHere, Verdict, Warning,
 };
 use serde_json::{Value, json};
 
@@ -51,6 +51,7 @@ pub(super) fn document(comparison: &Comparison) -> Value {
         "budgets": (comparison.budgets.iter())
             .map(budget)
             .collect::<Vec<_>>(),
+        "touched": comparison.touched.as_ref().map(|here| touched(comparison, here)),
         "power": comparison.power.iter().map(power).collect::<Vec<_>>(),
         "power_of_kinds": comparison.kind_power.iter().map(|power| json!({
             "function": function(&comparison.tree.functions[power.function as usize]),
@@ -168,6 +169,43 @@ fn finding(comparison: &Comparison, id: &str, finding: &Finding) -> Value {
         "explains": comparison.explains(finding).map(|share| number(share, 4)),
         "min_effect": finding.min_effect,
         "ignored": finding.ignored.as_ref().map(ignore),
+        "touched": touch(comparison, finding),
+    })
+}
+
+/// Whom of the functions that were touched a cause is of, or is called by.
+pub(super) fn touch(comparison: &Comparison, finding: &Finding) -> Option<Value> {
+    let (id, function) = comparison
+        .touched
+        .as_ref()?
+        .functions
+        .get(finding.touched?)?;
+    let commit = match &function.last {
+        LastChange::Commit { id, subject } => Some((id, subject)),
+        LastChange::Uncommitted | LastChange::Unknown => None,
+    };
+    Some(json!({
+        "function": comparison.tree.functions[*id as usize].shown(),
+        "path": function.path,
+        "line": function.line,
+        "commit": commit.map(|(id, _)| id),
+        "subject": commit.map(|(_, subject)| subject),
+        "uncommitted": function.last == LastChange::Uncommitted,
+    }))
+}
+
+fn touched(comparison: &Comparison, here: &TouchedHere) -> Value {
+    let functions = here.functions.iter().map(|(id, touched)| {
+        json!({
+            "function": function(&comparison.tree.functions[*id as usize]),
+            "path": touched.path,
+            "line": touched.line,
+        })
+    });
+    json!({
+        "range": here.range,
+        "hypotheses": here.hypotheses,
+        "functions": functions.collect::<Vec<_>>(),
     })
 }
 
@@ -238,6 +276,7 @@ fn power(power: &Power) -> Value {
     json!({
         "share": power.share,
         "mde_points": points(power.detectable),
+        "mde_points_touched": power.touched.map(points),
         "for_points": plan.map(|plan| points(plan.target)),
         "extra_seconds": plan.and_then(|plan| plan.seconds).map(|more| number(more, 1)),
         "extra_samples": plan.and_then(|plan| plan.samples).map(|more| number(more, 0)),

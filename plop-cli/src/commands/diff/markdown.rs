@@ -8,6 +8,7 @@ use super::places::Places;
 use super::remarks::{itself, numbers, why};
 use super::terminal::{alike, budget, count, points, reason, rules, seen, signed, weight, whole};
 use super::text::{plain, sentence, shown};
+use super::touched;
 
 /// GitHub takes no comment of 65,536 characters. Counted are bytes, which are more.
 const LONGEST: usize = 65_000;
@@ -45,6 +46,9 @@ pub(super) fn document(comparison: &Comparison, _: &Places) -> String {
         }
     }
     warnings(&mut text, comparison);
+    if let Some(touched) = touched::summary(comparison) {
+        text += &format!("\n{}\n", fenced(&plain(&touched)));
+    }
     if let Some(alike) = alike(comparison) {
         text += &format!("\n{}.\n", plain(&alike));
     }
@@ -209,6 +213,9 @@ fn row(comparison: &Comparison, finding: &Finding) -> String {
             .collect();
         cause += &format!("<br/>{}", fenced(&format!("{dots}{}", names.join(" ▸ "))));
     }
+    if let Some(touched) = touched::of_finding(comparison, finding) {
+        cause += &format!("<br/>{}", fenced(&touched));
+    }
     let [before, after] = numbers(finding);
     let [low, high] = finding.interval.map(signed);
     let row = format!(
@@ -307,6 +314,7 @@ mod tests {
             design_effect: 1.0,
             min_effect: 0.005,
             ignored: None,
+            touched: None,
             moved: false,
         };
         comparison.findings = vec![finding; 2_000];

@@ -6,6 +6,7 @@ use plop_diff::{Comparison, Finding, Function, Verdict};
 use super::places::{Place, Places};
 use super::terminal::{budget, percent, percent_change, points, reason, rules, signed, whole};
 use super::text::{plain, sentence, shown};
+use super::touched;
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -188,12 +189,13 @@ fn of_finding<'c>(comparison: &'c Comparison, finding: &'c Finding, places: &Pla
         _ => "",
     };
     let text = format!(
-        "{doubt}{name} ({}): {} [{low}, {high}] of the whole cost before{moved}; {before} → {after} of samples{}; {} → {}",
+        "{doubt}{name} ({}): {} [{low}, {high}] of the whole cost before{moved}; {before} → {after} of samples{}; {} → {}{}",
         reason(finding),
         points(finding.points),
         itself(finding).map_or(String::new(), |change| format!(", itself {change}")),
         shown(&comparison.sides[0].name),
         shown(&comparison.sides[1].name),
+        touched::of_finding(comparison, finding).map_or(String::new(), |text| format!("; {text}")),
     );
     let key = |function: &Function| format!("{}\0{}", function.file, function.name);
     Remark {
@@ -201,7 +203,8 @@ fn of_finding<'c>(comparison: &'c Comparison, finding: &'c Finding, places: &Pla
         level,
         title: plain(&format!("{name} {}", points(finding.points))),
         text: plain(&text),
-        place: places.of(function),
+        // A remark on lines that a change has is shown beside them.
+        place: touched::place(comparison, finding).or_else(|| places.of(function)),
         id: format!(
             "{}\0{}\0{}\0{}",
             rule.id(),

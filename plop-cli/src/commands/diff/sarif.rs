@@ -5,6 +5,7 @@ use plop_diff::Comparison;
 use serde_json::{Value, json};
 
 use super::exit;
+use super::json::touch;
 use super::places::{NOWHERE, Place, Places};
 use super::remarks::{Level, Remark, Rule, remarks};
 use super::text::sentence;
@@ -18,7 +19,7 @@ pub(super) fn document(comparison: &Comparison, places: &Places) -> String {
         })
     });
     let results: Vec<Value> = (remarks(comparison, places).iter())
-        .filter_map(result)
+        .filter_map(|remark| result(comparison, remark))
         .collect();
     let notes: Vec<Value> = (comparison.warnings.iter())
         .map(|warning| {
@@ -59,7 +60,7 @@ fn default_level(rule: Rule) -> &'static str {
     }
 }
 
-fn result(remark: &Remark) -> Option<Value> {
+fn result(comparison: &Comparison, remark: &Remark) -> Option<Value> {
     let level = match remark.level {
         Level::Fails => "error",
         Level::Doubtful => "warning",
@@ -73,6 +74,7 @@ fn result(remark: &Remark) -> Option<Value> {
             "interval": finding.interval.map(|bound| 100.0 * bound),
             "z": finding.z,
             "cause": finding.reason.word(),
+            "touched": touch(comparison, finding),
         })
     });
     let mut result = json!({

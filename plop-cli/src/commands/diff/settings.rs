@@ -32,6 +32,7 @@ pub(super) struct Chosen {
     pub(super) baseline: Setting<Option<PathBuf>>,
     pub(super) last: Setting<u16>,
     pub(super) calibration: Setting<Option<PathBuf>>,
+    pub(super) changed_since: Setting<Option<String>>,
 }
 
 impl Chosen {
@@ -55,6 +56,12 @@ impl Chosen {
             baseline: config.pick_path("baseline", args.baseline.clone())?,
             last: config.pick("last", args.last, last, LAST)?,
             calibration: config.pick_path("calibration", args.calibration.clone())?,
+            changed_since: config.pick(
+                "changed_since",
+                args.changed_since.clone().map(Some),
+                text,
+                None,
+            )?,
         };
         let (power, least) = (&chosen.require_power, &chosen.min_effect);
         ensure!(
@@ -83,7 +90,7 @@ impl Chosen {
         Ok(baseline)
     }
 
-    fn rows(&self) -> [(&'static str, Value, &Origin); 9] {
+    fn rows(&self) -> [(&'static str, Value, &Origin); 10] {
         let path =
             |path: &Option<PathBuf>| json!(path.as_ref().map(|path| path.display().to_string()));
         let mode = self.mode.value.to_possible_value();
@@ -109,6 +116,11 @@ impl Chosen {
                 "calibration",
                 path(&self.calibration.value),
                 &self.calibration.from,
+            ),
+            (
+                "changed_since",
+                json!(self.changed_since.value),
+                &self.changed_since.from,
             ),
         ]
     }

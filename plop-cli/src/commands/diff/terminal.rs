@@ -11,7 +11,7 @@ use plop_diff::{
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
 use super::text::shown;
-use super::{call_tree, settings, singular};
+use super::{call_tree, settings, singular, touched};
 
 /// So many ways to a cause are told.
 const PATHS: usize = 3;
@@ -38,6 +38,9 @@ pub(super) fn print(
     style.put(out, piece(PLAIN, ""), 2, &verdict(comparison))?;
     let trust = [piece(QUIET, trust(comparison))];
     style.put(out, piece(PLAIN, ""), 2, &trust)?;
+    if let Some(text) = touched::summary(comparison) {
+        style.put(out, piece(PLAIN, ""), 2, &[piece(PLAIN, text)])?;
+    }
     if let Some(text) = alike(comparison) {
         style.put(out, piece(PLAIN, ""), 2, &[piece(BOLD, text)])?;
     }
@@ -242,6 +245,9 @@ fn print_finding(
     if let Some(text) = rules(finding, comparison) {
         style.put(out, piece(PLAIN, "     "), 7, &[piece(BOLD, text)])?;
     }
+    if let Some(text) = touched::of_finding(comparison, finding) {
+        style.put(out, piece(PLAIN, "     "), 7, &[piece(PLAIN, text)])?;
+    }
     for text in names(function, finding, comparison) {
         style.put(out, piece(PLAIN, "     "), 7, &[piece(PLAIN, text)])?;
     }
@@ -442,8 +448,12 @@ pub(super) fn seen(comparison: &Comparison) -> Vec<String> {
         Method::Slices | Method::Runs => "",
         Method::Counts => ", if the assumption holds",
     };
+    let of_touched = match usual.touched {
+        Some(detectable) => format!("; one that was touched, by {}", unsigned(detectable)),
+        None => String::new(),
+    };
     texts.push(format!(
-        "seen four times in five: a function of {} that grows by {} ({}){if_so}",
+        "seen four times in five: a function of {} that grows by {} ({}){of_touched}{if_so}",
         brief(usual.share),
         unsigned(usual.detectable),
         others.join(", ")

@@ -56,6 +56,7 @@ pub(super) fn comparison(
         kind_power: Vec::new(),
         noise: Noise::default(),
         budgets: Vec::new(),
+        touched: None,
         warnings,
         tree: Tree::default(),
         selfs: [Vec::new(), Vec::new()],
