@@ -12,7 +12,7 @@ shift
 seconds=${1:-60}
 out=$(cd "$programs/../../deploys" && pwd)
 prefix=$("$PYTHON" -c 'import sys; print(sys.base_prefix)')
-plop=$(readlink -f "$PLOP")
+plop=$(readlink -f "${PLOP:?}")
 
 # So that no path of this machine is in the recordings.
 hostname shop
