@@ -114,7 +114,7 @@ fn a_deploy_is_recorded_under_its_commit() {
     git(&["init", "-q"]);
     git(&["commit", "-q", "--allow-empty", "-m", "one"]);
     let commit = git(&["rev-parse", "--short=12", "HEAD"]);
-    let script = root().join("examples/deploy/after-push.sh");
+    let script = root().join("ci/after-push.sh");
     let script = |arguments: &[&str], program: &[OsString]| {
         let mut command = Command::new(&script);
         (command
