@@ -203,6 +203,49 @@ fn a_pull_request_from_a_fork_has_its_report_in_the_summary() {
     assert!(github.state.lock().unwrap().comments.is_empty());
 }
 
+/// What is pushed to main is filed, and what a pull request is compared with.
+#[test]
+fn the_mode_baseline_compares_with_what_was_accepted() {
+    let Some(shop) = Shop::new() else { return };
+    shop.write("plop.toml", STEADY);
+    let github = GitHub::new(State::default());
+    let mut job = Job {
+        shop: &shop,
+        github: &github,
+        inputs: [
+            ("mode", "baseline"),
+            ("command", "python3 bench.py 60000"),
+            ("runs", "1"),
+            ("accept", "true"),
+        ]
+        .into(),
+        event: json!({}),
+        sha: shop.git(&["rev-parse", "main"]),
+        token: TOKEN,
+    };
+    job.run().has(0, "inconclusive", "3");
+    assert_eq!(github.last_check()["conclusion"], "neutral");
+    assert_eq!(github.writes(), ["POST /repos/ann/shop/check-runs"]);
+
+    let head = shop.harmless("change");
+    job.sha = merged(&shop, &head);
+    job.event = pull(&shop, &head);
+    job.inputs.insert("accept", "false");
+    let done = job.run();
+    done.has(0, "ok", "0");
+    let report = shop.file("plop-gate/report.json");
+    let main = shop.git(&["rev-parse", "main"]);
+    assert!(
+        report.contains(&main[..12]) && report.contains(&head[..12]),
+        "{report}"
+    );
+    assert!(
+        github.comment(0).contains("✅ plop: nothing slower"),
+        "{}",
+        github.comment(0)
+    );
+}
+
 /// What the change is compared with, told by the log of a command that fails.
 #[test]
 fn the_base_is_what_the_change_is_based_on() {

@@ -19,4 +19,5 @@ mod github;
 mod gitlab;
 mod history;
 mod job;
+mod server;
 mod shop;
