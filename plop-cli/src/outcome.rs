@@ -26,7 +26,8 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(ERROR)
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether a reader of our output went away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
             .downcast_ref::<std::io::Error>()

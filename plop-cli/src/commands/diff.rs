@@ -288,15 +288,24 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     if is_quiet {
         return Ok(exit_code(&comparison));
     }
+    match print(&comparison, &args, settings) {
+        // A reader that had enough changes no verdict.
+        Err(error) if !outcome::is_broken_pipe(&error) => Err(error),
+        _ => Ok(exit_code(&comparison)),
+    }
+}
+
+/// The report on standard output.
+fn print(comparison: &Comparison, args: &Args, settings: &Settings) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", json::document(&comparison))?;
+        writeln!(out, "{}", json::document(comparison))?;
     } else {
         let terminal = std::io::stdout().is_terminal();
         let style = layout::Style::of(settings.color, terminal, args.ascii);
-        terminal::print(&mut out, &comparison, args.tree, &style)?;
+        terminal::print(&mut out, comparison, args.tree, &style)?;
     }
-    Ok(exit_code(&comparison))
+    Ok(())
 }
 
 /// What is said of a folder of deploys: which of them is pinned, and which files are on neither side.
