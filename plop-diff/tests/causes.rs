@@ -388,3 +388,157 @@ fn noise_is_no_reason_to_take_a_growth_for_moved() {
     assert_eq!(comparison.shift, None);
     assert_eq!(comparison.verdict, Verdict::Regressed);
 }
+
+/// Runs of a build that differ by a few hundredths in each function, and by a thousandth in what a unit of work costs.
+fn varied(counts: &Counts, first: usize, runs: usize, seconds: f64) -> Vec<Profile> {
+    (first..first + runs)
+        .map(|n| {
+            let place = |path: &str| {
+                path.bytes()
+                    .fold(7 * n + 3, |sum, byte| 31 * sum % 9973 + usize::from(byte))
+            };
+            let varied = times(counts, |path| {
+                0.99 + 0.02 * (place(path) % 101) as f64 / 100.0
+            });
+            let mut run = run(&varied, 60);
+            let noise = 1.0 + 0.001 * (n % 5) as f64;
+            run.meta.cpu_ns = Some((1e9 * seconds * noise) as i64);
+            run.meta.work = vec![("requests".into(), 1000)];
+            run
+        })
+        .collect()
+}
+
+fn compared_runs(before: &[Profile], after: &[Profile]) -> Comparison {
+    let [before, after] = [before, after].map(|runs| runs.iter().collect::<Vec<_>>());
+    compare(&before, &after, &Options::default()).expect("they compare")
+}
+
+#[test]
+fn counted_work_invents_no_second_cause() {
+    let mut before = vec![("main;route_1;render".to_owned(), 2000.0)];
+    for route in 0..4 {
+        before.extend(alike(
+            &format!("main;route_{route}"),
+            &format!("step_{route}"),
+            8,
+            500.0,
+        ));
+    }
+    // Render is a ninth of the whole.
+    for (factor, runs) in [(0.3, 8), (0.5, 6), (1.5, 5), (2.0, 8), (3.0, 5)] {
+        let after = times(&before, |path| {
+            if path.ends_with("render") {
+                factor
+            } else {
+                1.0
+            }
+        });
+        let seconds = 100.0 * (1.0 + (factor - 1.0) / 9.0);
+        let comparison = compared_runs(
+            &varied(&before, 0, runs, 100.0),
+            &varied(&after, 50, runs, seconds),
+        );
+        let told = told(&comparison);
+        assert_eq!((told.len(), told[0].0), (1, "render"), "{factor}: {told:?}");
+        assert!(
+            (told[0].1 - (seconds - 100.0)).abs() < 1.5,
+            "{factor}: {told:?}"
+        );
+        let fails = comparison.verdict == Verdict::Regressed;
+        assert_eq!(fails, factor > 1.0, "{factor}");
+    }
+}
+
+#[test]
+fn a_change_sets_no_limit_of_its_own() {
+    // Of 252 ways to deal five and five runs one is the sides in each other's place, where what shrank grows.
+    let mut before = alike("main", "step", 24, 600.0);
+    before.push(("main;shrunk".into(), 1800.0));
+    let after = times(&before, |path| match path {
+        "main;shrunk" => 0.4,
+        "main;step_3" => 2.0,
+        _ => 1.0,
+    });
+    let comparison = compared_runs(&varied(&before, 0, 5, 100.0), &varied(&after, 50, 5, 97.0));
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert!(
+        told(&comparison)
+            .iter()
+            .any(|(name, points)| *name == "step_3" && *points > 2.0)
+    );
+    assert!(comparison.threshold < 8.0, "{}", comparison.threshold);
+}
+
+#[test]
+fn most_of_the_whole_beside_branches_of_many_sizes_is_named() {
+    for (share, factor) in [(0.6, 1.5), (0.6, 2.0), (0.75, 1.5), (0.6, 0.5), (0.83, 0.7)] {
+        let mut before = Counts::new();
+        for (branch, size) in [14.0, 9.0, 6.0, 4.0, 3.0, 2.0].into_iter().enumerate() {
+            for (step, part) in [5.0, 3.0, 2.0, 1.0, 1.0].into_iter().enumerate() {
+                before.push((
+                    format!("main;branch_{branch};step_{branch}_{step}"),
+                    40.0 * size * part,
+                ));
+            }
+        }
+        let rest: f64 = before.iter().map(|(_, samples)| samples).sum();
+        before.push(("main;hot".into(), rest * share / (1.0 - share)));
+        let after = times(
+            &before,
+            |path| if path == "main;hot" { factor } else { 1.0 },
+        );
+        let comparison = compared(&before, &after);
+        let told = told(&comparison);
+        assert_eq!(
+            (told.len(), told[0].0),
+            (1, "hot"),
+            "{share} {factor}: {told:?}"
+        );
+        assert_eq!(comparison.verdict == Verdict::Regressed, factor > 1.0);
+        // The whole as most functions tell it went the same way.
+        if comparison.mode == plop_diff::Mode::Bulk {
+            let change = comparison.total.as_ref().expect("it is told").change();
+            assert!(
+                (change - share * (factor - 1.0)).abs() < 0.1 * change.abs(),
+                "{change}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_of_two_things_is_no_verdict_whichever_grew() {
+    // What grew may as well be what is left of the other.
+    let before = vec![
+        ("main;io".to_owned(), 4800.0),
+        ("main;hot".to_owned(), 11_200.0),
+    ];
+    let after = times(&before, |path| if path == "main;hot" { 0.6 } else { 1.0 });
+    assert_eq!(compared(&before, &after).verdict, Verdict::Inconclusive);
+    let before = vec![
+        ("main;io".to_owned(), 1600.0),
+        ("main;hot".to_owned(), 14_400.0),
+    ];
+    let after = times(&before, |path| if path == "main;hot" { 1.5 } else { 1.0 });
+    assert_eq!(compared(&before, &after).verdict, Verdict::Inconclusive);
+
+    // Two kinds of requests, several runs a side.
+    let mut before = alike("main;list", "list", 8, 1000.0);
+    before.extend(alike("main;sell", "sell", 8, 1000.0));
+    for (factor, runs) in [(0.6, 2), (0.6, 5), (1.5, 2), (1.5, 5)] {
+        let after = times(
+            &before,
+            |path| if path.contains("sell") { factor } else { 1.0 },
+        );
+        let mut sides = [
+            varied(&before, 0, runs, 100.0),
+            varied(&after, 50, runs, 100.0),
+        ];
+        for run in sides.iter_mut().flatten() {
+            run.meta.work.clear();
+        }
+        let comparison = compared_runs(&sides[0], &sides[1]);
+        assert_eq!(comparison.verdict, Verdict::Inconclusive, "{factor} {runs}");
+    }
+}
