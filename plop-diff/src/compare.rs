@@ -332,9 +332,15 @@ pub fn compare_deploys(
         let runs = [deploys_before.len(), deploys_after.len()];
         let counted = rules.whole.is_some();
         let mix = || doubts::mix(&weights, &scan, runs, options, counted);
+        let change = rules
+            .whole
+            .filter(|_| tested.is_none() && mode == Mode::Work);
+        let untested =
+            change.and_then(|change| doubts::whole(change.exp() - 1.0, &comparison.findings));
         let unseen = budget::untested(&comparison.budgets)
             .chain(blindness(&comparison, options))
-            .chain((!counted || grew).then(mix).flatten());
+            .chain((!counted || grew).then(mix).flatten())
+            .chain(untested);
         let unseen: Vec<Warning> = unseen.collect();
         if !unseen.is_empty() {
             comparison.verdict = Verdict::Inconclusive;

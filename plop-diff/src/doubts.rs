@@ -16,6 +16,8 @@ use crate::weigh::Weights;
 const LEAST_SHARE: f64 = 0.05;
 /// Both together are so much of all that the rest does not tell which of them changed.
 const NEARLY_ALL: f64 = 0.95;
+/// By so much does a unit of work not cost more by chance, on a machine that is fit for comparing.
+const MUCH: f64 = 0.1;
 /// How far the mix of requests of a service may be from what is believed of it, in standard deviations.
 const OF_SERVICES: f64 = 1.28;
 
@@ -50,6 +52,20 @@ pub(crate) fn either(tree: &Tree, [one, other]: [u32; 2]) -> Warning {
         ),
         forbids: true,
     }
+}
+
+/// The whole grew by far more than one run a side differs by, and what was found does not explain it.
+pub(crate) fn whole(change: f64, findings: &[Finding]) -> Option<Warning> {
+    let explained: f64 = findings.iter().map(|found| found.points).sum();
+    (change - explained > MUCH).then(|| Warning {
+        code: "whole-untested",
+        text: format!(
+            "a unit of work costs {:.1} % more, which is more than what was found explains: one run a side does not tell \
+             whether that is chance, several would",
+            100.0 * change
+        ),
+        forbids: true,
+    })
 }
 
 /// Whether two sets have no stack in common.

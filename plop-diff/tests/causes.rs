@@ -542,3 +542,25 @@ fn one_of_two_things_is_no_verdict_whichever_grew() {
         assert_eq!(comparison.verdict, Verdict::Inconclusive, "{factor} {runs}");
     }
 }
+
+#[test]
+fn a_unit_of_work_that_costs_far_more_is_not_ok() {
+    // One function is nearly all there is, so shares show nothing.
+    let mut before = alike("main;serve", "step", 3, 40.0);
+    before.push(("main;serve;hot".into(), 8000.0));
+    let counted = |seconds: i64| {
+        let mut run = run(&before, 80);
+        run.meta.cpu_ns = Some(seconds * 1_000_000_000);
+        run.meta.work = vec![("requests".into(), 1000)];
+        run
+    };
+    for (seconds, verdict) in [
+        (104, Verdict::Ok),
+        (148, Verdict::Inconclusive),
+        (60, Verdict::Ok),
+    ] {
+        let (before, after) = (counted(100), counted(seconds));
+        let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+        assert_eq!(comparison.verdict, verdict, "{seconds}");
+    }
+}
