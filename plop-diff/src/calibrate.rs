@@ -4,10 +4,11 @@
 use plop_core::{Error, Profile, Result};
 use rayon::prelude::*;
 
-use crate::compare::{Options, compare, each, prepared};
+use crate::compare::{Options, compare, each};
 use crate::comparison::Comparison;
 use crate::environment::Surroundings;
 use crate::noise::Prior;
+use crate::prepared::prepared;
 use crate::runs::Runs;
 use crate::sets::Kind;
 use crate::stats::share_interval;

@@ -1,27 +1,25 @@
 //! The whole way from two sides to a verdict.
 
-use plop_core::{Error, Profile, Result, ValueType};
+use plop_core::{Error, Profile, Result};
 
 use crate::budget::{self, BudgetTest};
-use crate::comparison::{
-    Comparison, Finding, Method, Mode, Noise, Summary, Total, Verdict, Warning,
-};
+use crate::comparison::{Comparison, Finding, Method, Mode, Total, Verdict, Warning};
 use crate::doubts;
-use crate::environment::{environment, likeness, warnings, word_of};
+use crate::environment::{likeness, warnings};
 use crate::groups::{By, unlabelled};
 use crate::noise::Prior;
 use crate::power::{self, Gate};
-use crate::reason::reason;
+use crate::prepared::{Prepared, prepared, seed, with_samples};
 use crate::renames::{self, Renames};
 use crate::rules::{self, FunctionRules};
-use crate::scan::{Cause, MOST_CAUSES, Rules, Scan, scan};
-use crate::sets::{Kind, Set, sets};
+use crate::scan::{Cause, MOST_CAUSES, Rules, scan};
 use crate::shift::shift;
 use crate::strata::Strata;
-use crate::total::{self, Whole};
+use crate::told::{finding, noise_of, of_nodes, slices, summary};
+use crate::total;
 use crate::touched::{Class, Touched, TouchedHere};
-use crate::tree::{Run, Side, Tree, align, is_count};
-use crate::weigh::{Change, Evidence, Weights};
+use crate::tree::{Side, Tree};
+use crate::weigh::Weights;
 
 /// How to compare.
 #[derive(Clone, PartialEq, Debug)]
@@ -82,7 +80,7 @@ impl Default for Options {
 }
 
 /// The share of all samples below which a set of stacks is not weighed.
-const LEAST_SHARE: f64 = 0.001;
+pub(crate) const LEAST_SHARE: f64 = 0.001;
 /// How much samples without slices are taken to vary, and how much they may if a finding is to count.
 const ASSUMED_EFFECT: f64 = 5.0;
 const HARSH_EFFECT: f64 = 20.0;
@@ -368,61 +366,6 @@ fn permutations(options: &Options) -> Result<usize> {
     Ok(needed.max(options.permutations))
 }
 
-/// A side without the profiles that have no samples, and what is to be said of them. Deploys, and the profiles of
-/// each, come in an order of their own, so that the one in which they were named changes nothing.
-fn with_samples<'p>(
-    side: &str,
-    deploys: &[Vec<&'p Profile>],
-) -> Result<(Vec<Vec<&'p Profile>>, Option<Warning>)> {
-    let has_samples = |profile: &&Profile| !profile.samples.is_empty();
-    let mut filled: Vec<Vec<&Profile>> = (deploys.iter())
-        .map(|deploy| deploy.iter().copied().filter(has_samples).collect())
-        .filter(|deploy: &Vec<&Profile>| !deploy.is_empty())
-        .collect();
-    for deploy in &mut filled {
-        deploy.sort_by_cached_key(|profile| fingerprint(profile));
-    }
-    filled.sort_by_cached_key(|deploy| deploy.iter().copied().map(fingerprint).collect::<Vec<_>>());
-    let count = |deploys: &[Vec<&Profile>]| deploys.iter().map(Vec::len).sum::<usize>();
-    let (all, left) = (count(deploys), count(&filled));
-    if left == 0 {
-        let what = if all == 0 { "profile" } else { "samples" };
-        return Err(Error::new(format!("{side} has no {what}")));
-    }
-    let said = (left < all).then(|| Warning {
-        code: "empty-profile",
-        text: format!(
-            "{} of {all} profiles of {side} have no samples and are left out",
-            all - left
-        ),
-        forbids: false,
-    });
-    Ok((filled, said))
-}
-
-/// A number that the content of a profile determines.
-fn fingerprint(profile: &Profile) -> u64 {
-    let mut print = profile.samples.len() as u64;
-    let mut add = |number: u64| {
-        print = (print.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    };
-    for number in [profile.meta.start_ns, profile.meta.cpu_ns] {
-        add(number.unwrap_or(0) as u64);
-    }
-    for (_, text) in profile.strings.iter() {
-        text.iter().for_each(|byte| add(u64::from(*byte)));
-    }
-    for (_, caller, frame) in profile.stacks.iter() {
-        add((caller.index() as u64) << 32 | frame.index() as u64);
-    }
-    for sample in profile.samples.iter() {
-        add(sample.stack.index() as u64);
-        sample.values.iter().for_each(|value| add(*value as u64));
-        add(sample.slice.map_or(0, |slice| slice.index() as u64 + 1));
-    }
-    print
-}
-
 /// What is said where less could be seen than is required.
 fn blindness(comparison: &Comparison, options: &Options) -> Option<Warning> {
     let (power, required) = (comparison.usual_power()?, options.require_power?);
@@ -442,187 +385,6 @@ fn blindness(comparison: &Comparison, options: &Options) -> Option<Warning> {
     })
 }
 
-/// Runs on one tree, and what is weighed of it.
-pub(crate) struct Prepared {
-    /// How many runs there are.
-    pub(crate) runs: usize,
-    /// The value that is compared, of the last run, and how much of it makes a sample.
-    pub(crate) value: ValueType,
-    pub(crate) worth: f64,
-    pub(crate) tree: Tree,
-    /// Own samples of each node, before and after.
-    pub(crate) selfs: [Vec<f64>; 2],
-    pub(crate) sets: Vec<Set>,
-    pub(crate) strata: Strata,
-}
-
-/// Puts runs on one tree. There may be none after, where runs of one build are looked at.
-pub(crate) fn prepared(
-    before: &[Vec<&Profile>],
-    after: &[Vec<&Profile>],
-    options: &Options,
-) -> Result<Prepared> {
-    let runs = chosen(before, after, options)?;
-    let profiles: Vec<&Profile> = runs.iter().map(|run| run.profile).collect();
-    let by = options.by.of(&profiles);
-    let tree = align(&runs, &by, &options.renames);
-    for (side, profiles, which) in [
-        ("before", before, Side::Before),
-        ("after", after, Side::After),
-    ] {
-        if !profiles.is_empty() && tree.samples(which) <= 0.0 {
-            return Err(Error::new(format!(
-                "{side} has no samples of the value that is compared"
-            )));
-        }
-    }
-    let selfs = [
-        tree.selfs(|column| column.side == Side::Before),
-        tree.selfs(|column| column.side == Side::After),
-    ];
-    let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
-    let all: f64 = both.iter().sum();
-    let last = &runs[runs.len() - 1];
-    Ok(Prepared {
-        runs: before.len() + after.len(),
-        value: last.profile.values[last.value].clone(),
-        worth: last.worth(),
-        sets: sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST)),
-        strata: Strata::of(&tree, &both),
-        tree,
-        selfs,
-    })
-}
-
-/// The runs, with the value of each that is compared.
-fn chosen<'p>(
-    deploys_before: &[Vec<&'p Profile>],
-    deploys_after: &[Vec<&'p Profile>],
-    options: &Options,
-) -> Result<Vec<Run<'p>>> {
-    let (before, after) = (deploys_before.concat(), deploys_after.concat());
-    if before.is_empty() {
-        return Err(Error::new("before has no profile"));
-    }
-    let all = || before.iter().chain(&after);
-    let kinds = |profile: &Profile| -> Vec<String> {
-        let mut kinds: Vec<&plop_core::ValueType> = profile.values.iter().collect();
-        let default = profile.default_value;
-        // The default first, then counts before amounts.
-        if default < kinds.len() {
-            let first = kinds.remove(default);
-            kinds.insert(0, first);
-        }
-        kinds.iter().map(|value| value.kind.clone()).collect()
-    };
-    let first = kinds(before[0]);
-    let wanted = match &options.value {
-        Some(kind) => vec![kind.clone()],
-        None => first,
-    };
-    let common = wanted
-        .iter()
-        .find(|kind| all().all(|profile| profile.values.iter().any(|value| value.kind == **kind)));
-    let find = |profile: &Profile| match common {
-        // Of several units of one kind, a count says how sure a number is.
-        Some(kind) => {
-            let of_kind =
-                || (profile.values.iter().enumerate()).filter(|(_, value)| value.kind == *kind);
-            of_kind()
-                .find(|(_, value)| is_count(value))
-                .or_else(|| of_kind().next())
-                .map(|(n, _)| n)
-        }
-        // Where every side has one value, they are meant.
-        None if options.value.is_none() && all().all(|profile| profile.values.len() == 1) => {
-            Some(0)
-        }
-        None => None,
-    };
-    let mut runs = Vec::new();
-    let deploys = (deploys_before.iter().map(|deploy| (Side::Before, deploy)))
-        .chain(deploys_after.iter().map(|deploy| (Side::After, deploy)));
-    for (number, (side, profiles)) in deploys.enumerate() {
-        for profile in profiles {
-            let below = |value: usize| {
-                let values = profile.samples.values().iter().skip(value);
-                values
-                    .step_by(profile.samples.stride())
-                    .any(|value| *value < 0)
-            };
-            if find(profile).is_some_and(below) {
-                return Err(Error::new(format!(
-                    "{} has values below zero, as a difference of two profiles has",
-                    side.word()
-                ))
-                .hint("compare the two themselves"));
-            }
-            let Some(value) = find(profile) else {
-                let list = |profiles: &[&Profile]| {
-                    let mut kinds: Vec<String> =
-                        profiles.iter().flat_map(|profile| kinds(profile)).collect();
-                    kinds.sort();
-                    kinds.dedup();
-                    kinds.join(", ")
-                };
-                let said = match &options.value {
-                    Some(kind) => lacking(kind, [&before, &after]),
-                    None => "the sides have no value in common".to_owned(),
-                };
-                let has = match after.is_empty() {
-                    true => format!("there is {}", list(&before)),
-                    false => format!("before has {}, after {}", list(&before), list(&after)),
-                };
-                return Err(Error::new(format!("{said}: {has}")));
-            };
-            runs.push(Run {
-                side,
-                number,
-                profile,
-                value,
-            });
-        }
-    }
-    Ok(runs)
-}
-
-/// What is said where a value that was asked for is not in every profile.
-fn lacking(kind: &str, sides: [&[&Profile]; 2]) -> String {
-    let has = |profile: &&Profile| profile.values.iter().any(|value| value.kind == kind);
-    let who = match sides.map(|side| side.iter().any(has)) {
-        [false, _] if sides[1].is_empty() => "no profile has".to_owned(),
-        [false, false] => "neither side has".to_owned(),
-        [false, true] => "before does not have".to_owned(),
-        [true, false] if !sides[1].is_empty() => "after does not have".to_owned(),
-        _ => {
-            let in_all = sides[0].iter().all(has);
-            let side = if in_all { Side::After } else { Side::Before };
-            format!("not every profile of {} has", side.word())
-        }
-    };
-    format!("{who} the value `{kind}`")
-}
-
-fn slices(tree: &Tree, side: Side) -> usize {
-    let of_side = |column: &&crate::tree::Column| {
-        column.side == side && column.is_slice && column.samples > 0.0
-    };
-    tree.columns.iter().filter(of_side).count()
-}
-
-/// A number that the samples determine, so that the same input gives the same bytes.
-fn seed(tree: &Tree) -> u64 {
-    let mut seed = tree.len() as u64;
-    for cells in &tree.cells {
-        for cell in cells {
-            let mixed = u64::from(cell.node) << 32 ^ cell.samples.to_bits();
-            seed = (seed.rotate_left(23) ^ mixed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        seed = seed.wrapping_add(1).rotate_left(7);
-    }
-    seed
-}
-
 fn assumption(options: &Options) -> Warning {
     let text = match options.design_effect {
         Some(effect) => format!(
@@ -639,148 +401,6 @@ fn assumption(options: &Options) -> Warning {
         text,
         forbids: false,
     }
-}
-
-fn finding(
-    weights: &Weights,
-    scan: &Scan,
-    cause: &Cause,
-    samples: [f64; 2],
-    options: &Options,
-) -> Finding {
-    let set = &weights.sets[cause.set];
-    let (tree, names) = (weights.tree, set.names());
-    let sum = |selfs: &[f64]| -> f64 {
-        set.ranges(weights.tree)
-            .map(|(from, to)| selfs[from..to].iter().sum::<f64>())
-            .sum()
-    };
-    let counts = [sum(&weights.before), sum(&weights.after)];
-    let share = [counts[0] / samples[0], counts[1] / samples[1]];
-    let change = cause.change;
-    let limit = scan.limits.at(weights.classes[cause.set]);
-    let margin = limit * change.error;
-    let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
-    // Beside other causes, what their joint fit leaves for this one: its cost after in terms of what did not change,
-    // less the same without its factor. Of the share that brings that.
-    let delta = match scan.causes.len() {
-        1 => change.delta,
-        _ if change.by == Evidence::Total => change.delta,
-        _ => {
-            let added = match cause.is_gone() {
-                true => -share[0],
-                false => (1.0 - 1.0 / cause.odds) * counts[1] / (scan.rest * samples[0]),
-            };
-            added * (1.0 - share[0]) / (1.0 + added)
-        }
-    };
-    Finding {
-        kind: set.kind,
-        reason: reason(
-            weights.tree,
-            set,
-            [&weights.before, &weights.after],
-            samples,
-            scan.effects[cause.set],
-            scan.between.functions[cause.set],
-        ),
-        function: set.function,
-        caller: set.caller,
-        also: set.also.clone(),
-        nodes: set.nodes.clone(),
-        samples: counts,
-        share,
-        points: points(delta),
-        interval: [points(delta - margin), points(delta + margin)],
-        z: change.z,
-        limit,
-        factor: cause.odds,
-        design_effect: scan.effects[cause.set],
-        moved: false,
-        min_effect: (options.functions).min_effect(tree, &names, options.min_effect),
-        ignored: (change.z > 0.0)
-            .then(|| options.functions.ignore(tree, &names))
-            .flatten()
-            .cloned(),
-        touched: None,
-    }
-}
-
-fn summary(
-    deploys: &[Vec<&Profile>],
-    tree: &Tree,
-    which: Side,
-    options: &Options,
-    whole: Option<&Whole>,
-) -> Summary {
-    let side = &deploys.concat()[..];
-    let sum = |of: &dyn Fn(&Profile) -> Option<i64>| -> Option<i64> {
-        side.iter().map(|profile| of(profile)).sum()
-    };
-    let commits: Vec<String> = (side.iter())
-        .filter_map(|profile| word_of(&profile.meta.build, "commit"))
-        .collect();
-    let name = options.names[which as usize].clone();
-    let name = name.or_else(|| {
-        let first = commits.first()?;
-        let same = commits.len() == side.len() && commits.iter().all(|commit| commit == first);
-        same.then(|| first.chars().take(12).collect())
-    });
-    let counter = whole.and_then(|whole| whole.counter.clone());
-    Summary {
-        name: name.unwrap_or_default(),
-        runs: deploys.len(),
-        profiles: side.len(),
-        samples: tree.samples(which),
-        slices: slices(tree, which),
-        cpu_ns: sum(&|p| p.meta.cpu_ns),
-        wall_ns: sum(&|p| p.meta.wall_ns.or(p.meta.duration_ns)),
-        work: counter.map(|counter| {
-            let amounts = side
-                .iter()
-                .flat_map(|p| &p.meta.work)
-                .filter(|(name, _)| *name == counter);
-            let amount = amounts.map(|(_, amount)| amount).sum();
-            (counter, amount)
-        }),
-        ticks: side.iter().try_fold((0, 0), |sum, profile| {
-            let ticks = profile.meta.ticks?;
-            Some((sum.0 + ticks.asked, sum.1 + ticks.delivered))
-        }),
-        environment: environment(side),
-    }
-}
-
-fn noise_of(weights: &Weights, scan: &Scan, options: &Options) -> Noise {
-    let mut own: Vec<f64> = (weights.sets.iter().enumerate())
-        .filter(|(_, set)| set.kind == Kind::Own)
-        .map(|(n, _)| scan.between_runs(n))
-        .collect();
-    own.sort_by(f64::total_cmp);
-    Noise {
-        functions: own.get(own.len() / 2).copied().unwrap_or(0.0),
-        mix: scan.usual_mix(),
-        measured: options.prior.measured,
-    }
-}
-
-/// For each node, what there is to say of how the set changed that is the stacks below it.
-fn of_nodes<T: Copy>(
-    tree: &Tree,
-    sets: &[Set],
-    scan: &Scan,
-    otherwise: T,
-    what: &dyn Fn(&Change) -> T,
-) -> Vec<T> {
-    let mut of_nodes = vec![otherwise; tree.len()];
-    for (set, change) in sets.iter().zip(&scan.changes) {
-        if set.kind != Kind::Own
-            && let [node] = set.nodes[..]
-        {
-            of_nodes[node as usize] = what(change);
-        }
-    }
-    of_nodes
 }
 
 fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Options) -> Verdict {

@@ -365,11 +365,16 @@ fn explain(
         causes.push(cause);
         refit(weights, &mut causes, &before, &mut after);
     }
+    let [left_before, left_after] = [sum(&before), sum(&after)];
     Explained {
         causes,
         alike,
         cut,
-        rest: sum(&after) / sum(&before),
+        // Where causes are all there is, nothing tells how much more was sampled.
+        rest: match left_before.min(left_after) > 0.0 {
+            true => left_after / left_before,
+            false => all[1] / all[0],
+        },
     }
 }
 

@@ -4,8 +4,9 @@
 use plop_core::{Error, Profile, Result};
 use rayon::prelude::*;
 
-use crate::compare::{Options, prepared};
+use crate::compare::Options;
 use crate::comparison::Mode;
+use crate::prepared::prepared;
 use crate::runs::Runs;
 use crate::sets::{Kind, Set};
 use crate::stats::{t_upper_quantile, upper_quantile};
