@@ -57,6 +57,7 @@ mod rules;
 mod runs;
 mod scan;
 mod series;
+mod series_names;
 mod sets;
 mod shift;
 pub mod stats;

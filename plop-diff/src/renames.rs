@@ -164,6 +164,20 @@ pub(crate) fn rename(tree: Tree, renames: &Renames) -> Tree {
             {
                 said.push(format!("both sides have both `{before}` and `{after}`"));
             }
+            (Ok(one), Ok(other)) if (asked.iter()).any(|(a, b)| *a == one || *b == other) => {
+                said.push(format!(
+                    "`{before}` or `{after}` is said to be two functions"
+                ));
+            }
+            (Ok(one), Ok(other))
+                if [one, other]
+                    .iter()
+                    .any(|id| is_apart(&tree.functions[*id as usize], renames)) =>
+            {
+                said.push(format!(
+                    "`{before}` or `{after}` is said to be apart as well"
+                ));
+            }
             (Ok(before), Ok(after)) if before != after => {
                 asked.push((before, after));
                 names.only[before as usize] = None;
@@ -227,6 +241,12 @@ fn is_apart(function: &Function, renames: &Renames) -> bool {
     renames.apart.iter().any(is_called)
 }
 
+/// Whether a name as it came is what a person means: the name, or `FILE:NAME`.
+pub(crate) fn is_named(raw: &str, raw_file: &str, text: &str) -> bool {
+    let of_file = || text.rsplit_once(':');
+    text == raw || of_file().is_some_and(|(file, name)| name == raw && file == raw_file)
+}
+
 /// Whether a function goes by a name, as a person writes it.
 fn is_called(function: &Function, text: &str, side: Side) -> bool {
     let (raw, raw_file) = (
@@ -236,7 +256,7 @@ fn is_called(function: &Function, text: &str, side: Side) -> bool {
     if raw.is_empty() {
         return false;
     }
-    if text == raw || text == function.name {
+    if is_named(raw, raw_file, text) || text == function.name {
         return true;
     }
     if let Some((file, name)) = text.rsplit_once(':')

@@ -7,7 +7,9 @@ use rayon::prelude::*;
 use crate::compare::Options;
 use crate::comparison::Mode;
 use crate::prepared::prepared;
+use crate::renames::Renames;
 use crate::runs::Runs;
+use crate::series_names::renamed;
 use crate::sets::{Kind, Set};
 use crate::stats::{t_upper_quantile, upper_quantile};
 use crate::total;
@@ -146,7 +148,18 @@ pub fn series(deploys: &[Vec<&Profile>], options: &Options) -> Result<Series> {
     if deploys.is_empty() {
         return Err(Error::new("there is no deploy"));
     }
-    let ready = prepared(deploys, &[], options)?;
+    let renamed = renamed(deploys, options);
+    let renamed: Option<Vec<Vec<&Profile>>> =
+        (renamed.as_ref()).map(|all| all.iter().map(|deploy| deploy.iter().collect()).collect());
+    let deploys = renamed.as_deref().unwrap_or(deploys);
+    let ready = prepared(
+        deploys,
+        &[],
+        &Options {
+            renames: Renames::default(),
+            ..options.clone()
+        },
+    )?;
     let (tree, sets) = (&ready.tree, &ready.sets[..]);
     let weights = Weights::of(tree, sets, &ready.strata);
     let lines = Lines::of(&weights, deploys.len())?;

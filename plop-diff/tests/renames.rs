@@ -266,3 +266,44 @@ fn a_name_that_both_sides_have_can_be_said_to_be_another() {
     assert_eq!(grown(&comparison), ["parse_row"]);
     assert_eq!(comparison.findings[0].samples[0], 0.0);
 }
+
+#[test]
+fn what_is_said_of_names_must_agree() {
+    let said = |renames: Renames, after: &Profile| -> Vec<String> {
+        let comparison = compared(after, renames);
+        assert_eq!(comparison.findings, [], "nothing is made of it");
+        (comparison.warnings.into_iter())
+            .filter(|one| one.code == "rename-unknown")
+            .map(|one| one.text)
+            .collect()
+    };
+    let pair = |before: &str, after: &str| (before.to_owned(), after.to_owned());
+    // Both sides have both.
+    let one = Renames {
+        same: vec![pair("parse_row", "next_token")],
+        ..Renames::default()
+    };
+    assert!(said(one, &plain())[0].contains("both sides have both"));
+    // One function is two others.
+    let after = service(|path, weight| (path.replace("parse_row", "parse_all"), weight));
+    let two = Renames {
+        same: vec![
+            pair("parse_row", "parse_all"),
+            pair("parse_row", "escape_text"),
+        ],
+        ..Renames::default()
+    };
+    assert!(said(two, &after)[0].contains("two functions"));
+    // It is the same as no other, and the same as one.
+    let both = Renames {
+        same: vec![pair("parse_row", "parse_all")],
+        apart: vec!["parse_all".into()],
+    };
+    let comparison = compared(&after, both);
+    assert!(comparison.tree.renamed.is_empty());
+    let texts = comparison.warnings.iter().map(|one| &one.text);
+    assert_eq!(
+        texts.filter(|text| text.contains("apart as well")).count(),
+        1
+    );
+}

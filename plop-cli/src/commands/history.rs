@@ -12,6 +12,7 @@ use super::diff::layout::{BETTER, BOLD, PLAIN, QUIET, Style, WORSE, fixed, piece
 use super::diff::text::visible;
 use super::diff::{ModeArg, profiles, share};
 use crate::args::Settings;
+use crate::config::Config;
 use crate::input::InputArgs;
 use crate::outcome;
 use crate::tell::tell;
@@ -119,6 +120,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             Some("tree") => By::Tree,
             Some(label) => By::Label(label.to_owned()),
         },
+        renames: Config::read(None)?.renames().clone(),
         ..Options::default()
     };
     let series = series(&profiles(&deploys), &options).context("cannot look at these deploys")?;

@@ -84,6 +84,43 @@ fn a_creep_is_found_that_no_two_deploys_show() {
 }
 
 #[test]
+fn a_function_that_was_renamed_on_the_way_is_one_line() {
+    let place = Place::new();
+    // At the twelfth deploy it has another name, and at the sixteenth it costs more.
+    place.file("deploys", 22, |n| if n < 16 { 1.0 } else { 1.6 });
+    for n in 12..22 {
+        let file = place.0.path().join(format!("deploys/commit-{n:02}.plop"));
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains("'parse'"));
+        fs::write(&file, text.replace("'parse'", "'read_all_rows'")).unwrap();
+    }
+    let json = place.document("deploys");
+    let changes = json["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!(changes[0]["what"]["function"]["name"], "read_all_rows");
+    assert_eq!(changes[0]["culprits"], serde_json::json!(["commit-16"]));
+
+    // Two names that no words, callers or costs bring together: a person says that they are one.
+    place.file("apart", 20, |n| if n < 12 { 1.0 } else { 6.0 });
+    for n in 12..20 {
+        let file = place.0.path().join(format!("apart/commit-{n:02}.plop"));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("'parse'", "'zzz'")).unwrap();
+    }
+    let change = |place: &Place| {
+        let json = place.document("apart");
+        let changes = json["changes"].as_array().unwrap().clone();
+        let is_zzz = |change: &&Value| change["what"]["function"]["name"] == "zzz";
+        changes.iter().find(is_zzz).unwrap()["before"]
+            .as_f64()
+            .unwrap()
+    };
+    let said = "[[rename]]\nbefore = 'parse'\nafter = 'zzz'\n";
+    fs::write(place.0.path().join("plop.toml"), said).unwrap();
+    assert!(change(&place) > 0.1);
+}
+
+#[test]
 fn the_report_fits_its_width_and_has_a_row_for_each_deploy() {
     let place = Place::new();
     place.file("deploys", 14, |n| if n < 8 { 1.0 } else { 1.6 });
