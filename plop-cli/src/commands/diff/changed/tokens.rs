@@ -32,6 +32,18 @@ const SIGNS: [&str; 16] = [
 const BEFORE_PATTERN: [&str; 10] = [
     "return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "else",
 ];
+/// Further words behind which a string may stand without a space.
+const BEFORE_STRING: [&str; 9] = [
+    "from",
+    "import",
+    "export",
+    "as",
+    "default",
+    "await",
+    "yield",
+    "extends",
+    "instanceof",
+];
 
 /// All of them. Conditions of the C preprocessor are `#if`, `#else` and `#endif`; its other lines are left out.
 pub(super) fn tokens(language: Language, text: &str) -> Vec<Token<'_>> {
@@ -98,6 +110,8 @@ impl<'t> Reader<'t> {
             '/' if rest.starts_with("/*") => self.comment(),
             '#' if self.language == Language::C && self.is_first_of_line() => self.directive(),
             '/' if self.language == Language::Script && self.is_before_pattern() => self.pattern(),
+            // Text of JSX: `don't`.
+            '\'' if self.language == Language::Script && self.is_in_word() => self.skip(1),
             '"' | '\'' | '`' => self.quoted(letter),
             _ if letter.is_ascii_digit() => {
                 let is_part = |(n, letter): (usize, char)| {
@@ -185,10 +199,22 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Whether a name ends here that no string can stand behind.
+    fn is_in_word(&self) -> bool {
+        let before = self.text[..self.at].chars().next_back();
+        before.is_some_and(is_name)
+            && self.tokens.last().is_some_and(|last| {
+                last.is_word()
+                    && !BEFORE_STRING.contains(&last.text)
+                    && !BEFORE_PATTERN.contains(&last.text)
+            })
+    }
+
     /// Whether a slash begins a regular expression, and is no division.
     fn is_before_pattern(&self) -> bool {
         self.tokens.last().is_none_or(|last| match last.text {
-            ")" | "]" | "}" => false,
+            // Behind the last one an element of JSX ends: `</div>`.
+            ")" | "]" | "}" | "<" => false,
             word if last.is_word() => BEFORE_PATTERN.contains(&word),
             other => {
                 !other.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '"' | '\'' | '`'))
