@@ -321,6 +321,123 @@ fn what_is_not_committed_is_said_to_be_so() {
     assert_eq!(gone["line"], 3);
 }
 
+/// The commit that took a line, not the last one of the file; none where that is not certain.
+#[test]
+fn lines_that_are_gone_are_of_the_commit_that_took_them() {
+    let Some(shop) = shop("lines_that_are_gone_are_of_the_commit_that_took_them") else {
+        return;
+    };
+    let touch = || shop.json("--changed-since base")["findings"][0]["touched"].clone();
+    let longer = SHOP.replace("    return price", "    price += 1\n    return price");
+    shop.write("app/shop.py", &longer);
+    shop.commit("longer");
+    shop.git(&["tag", "base"]);
+    shop.write("app/shop.py", SHOP);
+    shop.commit("deleted line");
+    let other = SHOP.replace("sum(self.items)", "sum(self.items) + 1");
+    shop.write("app/shop.py", &other);
+    shop.commit("Cart only");
+    assert_eq!(touch()["subject"], "deleted line");
+    // In a file that was changed since, lines are others than those that are committed.
+    shop.write("app/shop.py", &format!("# new\n{other}"));
+    assert_eq!(touch()["commit"], Value::Null);
+    assert_eq!(touch()["uncommitted"], false);
+    let told = shop.diff("--changed-since base");
+    let text = told.stdout.replace('\u{a0}', " ");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "touched by base..HEAD and uncommitted changes at app/shop.py:4";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn a_new_file_is_touched_before_git_knows_of_it() {
+    let Some(shop) = shop("a_new_file_is_touched_before_git_knows_of_it") else {
+        return;
+    };
+    shop.write(".gitignore", "build/\n");
+    shop.commit("ignore");
+    shop.write("app/new.py", "def fresh():\n    return 1\n");
+    shop.write("build/made.py", "def made():\n    return 1\n");
+    shop.profiles(&[
+        ("fresh", "/srv/app/new.py", 1, 60.0),
+        ("made", "/srv/build/made.py", 1, 60.0),
+        ("discount", "/srv/app/shop.py", 3, 60.0),
+    ]);
+    let json = shop.json("--changed-since HEAD");
+    assert_eq!(names(&json), ["fresh"]);
+    assert_eq!(json["touched"]["range"], "uncommitted changes");
+    assert_eq!(json["findings"][0]["touched"]["uncommitted"], true);
+    for n in 0..1_001 {
+        shop.write(&format!("venv/m{n}.py"), "");
+    }
+    let json = shop.json("--changed-since HEAD");
+    assert_eq!(names(&json), Vec::<&str>::new());
+    assert_eq!(json["warnings"][0]["code"], "touched-untracked");
+}
+
+/// One line of each changes, and the profile calls it as V8 does.
+#[test]
+fn functions_of_javascript_without_braces_are_known() {
+    let Some(repository) = Repository::new("functions_of_javascript_without_braces_are_known")
+    else {
+        return;
+    };
+    let texts = [
+        ("sq", 1, "const sq = (a) => a * 1;\n"),
+        (
+            "total",
+            1,
+            "const total = (items) =>\n  items.reduce((s, i) => s + i, 1);\n",
+        ),
+        ("App", 1, "export const App = () => (\n  <div>1</div>\n);\n"),
+        ("p", 1, "module.exports = { p: (b) => b * 1 };\n"),
+        ("run", 2, "class A {\n  run = (e) => this.q(e, 1);\n}\n"),
+        ("get", 1, "const get = async (k) => ({\n  k: 1,\n});\n"),
+        ("g", 1, "function g<T>(x: T): T {\n  return at(1);\n}\n"),
+        (
+            "go",
+            2,
+            "class B {\n  go<K>(k: K): K {\n    return at(1);\n  }\n}\n",
+        ),
+        (
+            "find",
+            1,
+            "function find(): { b: number } {\n  return at(1);\n}\n",
+        ),
+        (
+            "load",
+            1,
+            "async function load(): Promise<{ b: number }> {\n  return at(1);\n}\n",
+        ),
+    ];
+    let path = |name: &str| format!("web/{name}.tsx");
+    let stays = "const stay = (a) => a;\n";
+    for (name, _, text) in texts {
+        repository.write(&path(name), &format!("{text}{stays}"));
+    }
+    repository.commit("first");
+    for (name, _, text) in texts {
+        repository.write(&path(name), &format!("{}{stays}", text.replace('1', "2")));
+    }
+    repository.commit("second");
+    let files: Vec<String> = texts
+        .iter()
+        .map(|(name, ..)| format!("file:///srv/{}", path(name)))
+        .collect();
+    let mut rows: Vec<Row> = Vec::new();
+    for ((name, line, text), file) in texts.iter().zip(&files) {
+        rows.push((name, file, *line, 20.0));
+        rows.push(("stay", file, text.lines().count() as i64 + 1, 20.0));
+    }
+    repository.profiles(&rows);
+    let json = repository.json("--changed-since HEAD~1");
+    let mut found = names(&json);
+    found.sort_unstable();
+    let mut expected = texts.map(|(name, ..)| name);
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 /// A change of one function in each language, and what profilers call it and its neighbour.
 #[test]
 fn functions_of_every_language_are_known() {

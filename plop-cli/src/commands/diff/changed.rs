@@ -19,8 +19,8 @@ use anyhow::{Context, Result, ensure};
 use plop_core::{Attribute, Profile};
 use plop_diff::{Comparison, Touched, TouchedFunction, Warning};
 
-use self::git::Repository;
-use self::hunks::{ChangedFile, Hunk};
+use self::git::{Repository, Uncommitted};
+use self::hunks::{ChangedFile, Hunk, Lines};
 use self::names::{Called, called, common};
 use self::paths::{Found, Paths};
 use self::source::Language;
@@ -28,6 +28,8 @@ use self::touches::{Source, Touch};
 
 /// More files of sources are no change that somebody looks at.
 const MOST_FILES: usize = 5_000;
+/// More files that git does not know of are not somebody's change, but what was installed or built.
+const MOST_UNTRACKED: usize = 1_000;
 /// So many names are told of what fits several.
 const NAMES: usize = 3;
 
@@ -36,8 +38,10 @@ pub(super) struct Changes {
     repository: Repository,
     since: String,
     pub(super) touched: Touched,
-    /// What is new in each of the functions.
-    new: Vec<Vec<Hunk>>,
+    /// What is new in each of the functions, and which lines each has.
+    new: Vec<(Vec<Hunk>, Option<Lines>)>,
+    /// Files that are not as they were committed.
+    changed: Vec<String>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -49,9 +53,22 @@ pub(super) fn since(revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> 
 fn changes(revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> {
     let repository = Repository::here()?;
     let since = repository.commit(revision)?;
-    let files = repository.diff(&since)?;
+    let mut files = repository.diff(&since)?;
+    let Uncommitted {
+        changed,
+        mut untracked,
+    } = repository.uncommitted()?;
+    let unlooked = untracked.len();
+    if unlooked > MOST_UNTRACKED {
+        untracked.clear();
+    }
+    files.extend(untracked.iter().map(|path| ChangedFile {
+        after: Some(path.clone()),
+        is_whole: true,
+        ..ChangedFile::default()
+    }));
     let gone = files.iter().filter_map(|file| file.before.clone());
-    let paths = Paths::of(repository.files()?.into_iter().chain(gone));
+    let paths = Paths::of(repository.files()?.into_iter().chain(gone), &untracked);
     let mut finder = Finder {
         repository: &repository,
         since: &since,
@@ -86,6 +103,14 @@ fn changes(revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> {
         }
     }
     let mut warnings = finder.warnings();
+    warnings.extend((unlooked > MOST_UNTRACKED).then(|| Warning {
+        code: "touched-untracked",
+        text: format!(
+            "git does not know of {unlooked} files of sources, which are too many to be somebody's change: their functions \
+             count as not touched (git add what is new, and name the others in .gitignore)"
+        ),
+        forbids: false,
+    }));
     let head = repository.head();
     let commits = [(sides[0], Some(&since)), (sides[1], head.as_ref())];
     for (side, (profiles, there)) in ["before", "after"].into_iter().zip(commits) {
@@ -100,19 +125,26 @@ fn changes(revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> {
             line: touch.line.into(),
             ..TouchedFunction::default()
         });
-        new.push(touch.hunks);
+        new.push((touch.hunks, touch.range));
     }
     // Of a whole name of a commit a part is enough.
     let shown = match revision == since {
         true => &since[..12.min(since.len())],
         false => revision,
     };
-    let range = format!("{shown}..HEAD");
+    let mut range = format!("{shown}..HEAD");
+    let is_dirty = !changed.is_empty() || !untracked.is_empty();
+    if is_dirty && head.as_ref() == Some(&since) {
+        range = "uncommitted changes".to_owned();
+    } else if is_dirty {
+        range += " and uncommitted changes";
+    }
     Ok(Changes {
         repository,
         since,
         touched: Touched { range, functions },
         new,
+        changed,
         warnings,
     })
 }
@@ -133,10 +165,13 @@ impl Changes {
             let mut same = all.filter(|(other, _)| {
                 (&other.name, &other.file) == (&function.name, &function.file)
             });
-            if let Some((_, new)) = same.next() {
-                function.last = self
+            if let Some((_, (new, range))) = same.next() {
+                let path = &function.path;
+                let is_clean = !self.changed.contains(path);
+                let change = self
                     .repository
-                    .last_change(&self.since, &function.path, new);
+                    .last_change(&self.since, path, new, *range, is_clean);
+                function.last = change;
             }
         }
     }

@@ -61,7 +61,9 @@ pub(super) fn of_finding(comparison: &Comparison, finding: &Finding) -> Option<S
             format!("{caller}touched by {id} at {place}: {}", shown(subject))
         }
         LastChange::Uncommitted => format!("{caller}touched at {place}, which is not committed"),
-        LastChange::Unknown => format!("{caller}touched at {place}"),
+        LastChange::Unknown => {
+            format!("{caller}touched by {} at {place}", shown(&here.range))
+        }
     })
 }
 

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use plop_diff::LastChange;
 
-use super::hunks::{self, ChangedFile, Hunk};
+use super::hunks::{self, ChangedFile, Hunk, Lines};
 use super::source::{LONGEST, Language};
 
 /// How long git may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may look for the commit of a function, without which there is an answer as well.
+const BRIEFLY: Duration = Duration::from_secs(10);
 /// How much of an answer is read that is kept whole.
 const LARGEST: u64 = 256 << 20;
 
@@ -145,21 +147,73 @@ impl Repository {
         (text.len() as u64 <= LONGEST).then_some(text)
     }
 
-    /// What last changed these lines of a file since a commit; or the file, where the lines are gone.
-    pub(super) fn last_change(&self, since: &str, path: &str, hunks: &[Hunk]) -> LastChange {
+    /// Files that are not as they were committed, and those that git does not know of and need not leave out.
+    pub(super) fn uncommitted(&self) -> Result<Uncommitted> {
+        let words = [
+            "status",
+            "--porcelain",
+            "-z",
+            "--no-renames",
+            "--untracked-files=all",
+            "--ignore-submodules=all",
+        ];
+        let answer = text(&self.root, &words).map_err(Failed::told)?;
+        let mut found = Uncommitted::default();
+        for entry in answer.split_terminator('\0') {
+            let Some((kind, path)) = entry.split_at_checked(3) else {
+                continue;
+            };
+            if Language::of(path).is_some() {
+                let paths = match kind {
+                    "?? " => &mut found.untracked,
+                    _ => &mut found.changed,
+                };
+                paths.push(path.to_owned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// What last changed a function of a file since a commit; where its lines are only gone, and several commits may
+    /// have taken them, the last one that changed its range. `is_clean` says that the file is as it was committed.
+    pub(super) fn last_change(
+        &self,
+        since: &str,
+        path: &str,
+        hunks: &[Hunk],
+        range: Option<Lines>,
+        is_clean: bool,
+    ) -> LastChange {
         self.blamed(since, path, hunks)
-            .or_else(|| {
-                let range = format!("{since}..HEAD");
-                let answer = self.log(&["-1", &range, "--", path])?;
-                Some(match answer.split_once('\0') {
-                    Some((id, subject)) => commit(id, subject.trim_end()),
-                    None => LastChange::Uncommitted,
-                })
-            })
+            .or_else(|| self.only_commit(since, path, is_clean))
+            .or_else(|| self.last_of_range(since, path, range.filter(|_| is_clean)?))
             .unwrap_or_default()
     }
 
-    fn log(&self, words: &[&str]) -> Option<String> {
+    /// Who changed a file, if that was one commit, or nobody's.
+    fn only_commit(&self, since: &str, path: &str, is_clean: bool) -> Option<LastChange> {
+        let range = format!("{since}..HEAD");
+        let answer = self.log(&["-2", "--follow", &range, "--", path], PATIENCE)?;
+        let mut lines = answer.lines();
+        match (lines.next(), lines.next()) {
+            (None, _) => Some(LastChange::Uncommitted),
+            (Some(one), None) if is_clean => told(one),
+            _ => None,
+        }
+    }
+
+    fn last_of_range(&self, since: &str, path: &str, lines: Lines) -> Option<LastChange> {
+        let commits = format!("{since}..HEAD");
+        let last = lines.first + lines.count.checked_sub(1)?;
+        let range = format!("-L{},{last}:{path}", lines.first);
+        let answer = self.log(
+            &["-1", &range, "--no-ext-diff", "--no-textconv", &commits],
+            BRIEFLY,
+        )?;
+        told(answer.lines().next()?)
+    }
+
+    fn log(&self, words: &[&str], patience: Duration) -> Option<String> {
         let head = [
             "--literal-pathspecs",
             "log",
@@ -168,7 +222,7 @@ impl Repository {
             "--encoding=UTF-8",
             "--format=%H%x00%s",
         ];
-        text(&self.root, &[&head, words].concat()).ok()
+        text_within(&self.root, &[&head, words].concat(), patience).ok()
     }
 
     /// The youngest of the commits that the lines are of.
@@ -191,6 +245,19 @@ impl Repository {
 
 /// So many changes of one function are looked at.
 const MOST_RANGES: usize = 200;
+
+/// Files of sources that are not as they were committed.
+#[derive(Default)]
+pub(super) struct Uncommitted {
+    pub(super) changed: Vec<String>,
+    pub(super) untracked: Vec<String>,
+}
+
+/// A commit by a line of the log.
+fn told(line: &str) -> Option<LastChange> {
+    let (id, subject) = line.split_once('\0')?;
+    Some(commit(id, subject.trim_end()))
+}
 
 fn commit(id: &str, subject: &str) -> LastChange {
     LastChange::Commit {
@@ -233,7 +300,11 @@ fn youngest(porcelain: &str) -> Option<LastChange> {
 
 /// What git prints, as text.
 fn text(folder: &Path, words: &[&str]) -> Result<String, Failed> {
-    git(folder, words, PATIENCE, |out| {
+    text_within(folder, words, PATIENCE)
+}
+
+fn text_within(folder: &Path, words: &[&str], patience: Duration) -> Result<String, Failed> {
+    git(folder, words, patience, |out| {
         let mut bytes = Vec::new();
         let read = out.take(LARGEST + 1).read_to_end(&mut bytes);
         read.context("cannot read what git prints")?;

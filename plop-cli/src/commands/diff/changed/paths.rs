@@ -1,12 +1,14 @@
 //! Which file of the repository a file of a profile is. Profiles have paths of another machine or of a container, so
 //! that the longest common end of both paths decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The files of a repository.
 pub(super) struct Paths {
     /// By the name without folders.
     by_name: HashMap<String, Vec<String>>,
+    /// Those that git does not know of: of several that fit, it is none of them where it may be another.
+    untracked: HashSet<String>,
 }
 
 /// What a file of a profile is.
@@ -33,16 +35,19 @@ const OF_OTHERS: [&str; 8] = [
 const PACKAGES: [&str; 3] = ["/site-packages/", "/dist-packages/", "/node_modules/"];
 
 impl Paths {
-    pub(super) fn of(files: impl IntoIterator<Item = String>) -> Paths {
+    pub(super) fn of(files: impl IntoIterator<Item = String>, untracked: &[String]) -> Paths {
         let mut by_name: HashMap<String, Vec<String>> = HashMap::new();
-        for file in files {
+        for file in files.into_iter().chain(untracked.iter().cloned()) {
             let same = by_name.entry(name(&file).to_owned()).or_default();
             if !same.contains(&file) {
                 same.push(file);
             }
         }
         by_name.values_mut().for_each(|files| files.sort());
-        Paths { by_name }
+        Paths {
+            by_name,
+            untracked: untracked.iter().cloned().collect(),
+        }
     }
 
     /// The file with the longest common end. It has to be all of one of the two paths, or two names at least.
@@ -74,6 +79,9 @@ impl Paths {
             .filter(|path| common(path) == most)
             .cloned()
             .collect();
+        if best.iter().any(|path| !self.untracked.contains(path)) {
+            best.retain(|path| !self.untracked.contains(path));
+        }
         match best.len() {
             1 => Found::One(best.remove(0)),
             _ => Found::Several(best),
@@ -121,7 +129,8 @@ mod tests {
             "json/decoder.py",
             "web/main.js",
         ];
-        let paths = Paths::of(files.map(str::to_owned));
+        let untracked = ["dist/cart.py".to_owned(), "new/tool.py".to_owned()];
+        let paths = Paths::of(files.map(str::to_owned), &untracked);
         let one = |path: &str| Found::One(path.to_owned());
         for (file, found) in [
             ("/srv/shop/cart.py", one("shop/cart.py")),
@@ -130,7 +139,9 @@ mod tests {
             ("file:///srv/web/main.js?v=3", one("web/main.js")),
             ("webpack://shop/./web/main.js", one("web/main.js")),
             ("/srv/app.py", one("app.py")),
+            // Another one is not known to git.
             ("cart.py", one("shop/cart.py")),
+            ("/srv/new/tool.py", one("new/tool.py")),
             // Of one name only, and of neither path all.
             ("/srv/other/cart.py", Found::None),
             ("/srv/api/views.py", one("api/views.py")),

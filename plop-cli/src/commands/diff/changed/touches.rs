@@ -1,5 +1,7 @@
 //! Which functions of a file were touched: those of either version on whose lines something is gone or new.
 
+use std::collections::BTreeMap;
+
 use super::hunks::{ChangedFile, Hunk, Lines};
 use super::names::{Called, called, common};
 use super::source::{Language, Span, owners, spans};
@@ -33,6 +35,8 @@ pub(super) struct Touch {
     pub(super) line: u32,
     /// What is new in it.
     pub(super) hunks: Vec<Hunk>,
+    /// Its lines after, where it is there.
+    pub(super) range: Option<Lines>,
 }
 
 impl Source {
@@ -69,6 +73,7 @@ impl Source {
                 Some(Touch {
                     line,
                     hunks: Vec::new(),
+                    range: None,
                 })
             }
             Called::Named(parts) => self.named(&parts, line, side),
@@ -123,7 +128,11 @@ impl Source {
                 .filter(|hunk| lines(hunk).has(line))
                 .copied()
                 .collect();
-            return (!hunks.is_empty()).then_some(Touch { line, hunks });
+            return (!hunks.is_empty()).then_some(Touch {
+                line,
+                hunks,
+                range: None,
+            });
         };
         let span = &version.spans[*owner];
         if !span.parts.is_empty() {
@@ -134,7 +143,8 @@ impl Source {
             0 => Vec::new(),
             _ => self.hunks_in(span),
         };
-        Some(Touch { line, hunks })
+        let range = (side == 1).then(|| span.lines());
+        Some(Touch { line, hunks, range })
     }
 
     fn touch_of(&self, is_it: impl Fn(&Span) -> bool) -> Option<Touch> {
@@ -144,22 +154,21 @@ impl Source {
             let mut touched = touched.filter(|(span, _)| is_it(span));
             touched.find_map(|(span, line)| Some(((*line)?, span.clone())))
         };
-        let there = || -> Option<u32> {
+        let there = || -> Option<&Span> {
             let after = self.versions[1].as_ref()?;
-            after
-                .spans
-                .iter()
-                .find(|span| is_it(span))
-                .map(|span| span.line)
+            after.spans.iter().find(|span| is_it(span))
         };
         if let Some((line, span)) = touched(&self.versions[1]) {
             let hunks = self.hunks_in(&span);
-            return Some(Touch { line, hunks });
+            let range = Some(span.lines());
+            return Some(Touch { line, hunks, range });
         }
         let (_, span) = touched(&self.versions[0])?;
+        let there = there();
         Some(Touch {
-            line: there().unwrap_or(span.line),
+            line: there.unwrap_or(&span).line,
             hunks: Vec::new(),
+            range: there.map(Span::lines),
         })
     }
 
@@ -182,6 +191,15 @@ impl Source {
     }
 }
 
+impl Span {
+    fn lines(&self) -> Lines {
+        Lines {
+            first: self.first,
+            count: self.last - self.first + 1,
+        }
+    }
+}
+
 impl Lines {
     fn has(&self, line: u32) -> bool {
         self.count > 0 && (self.first..self.first + self.count).contains(&line)
@@ -196,26 +214,47 @@ impl Version {
         is_whole: bool,
     ) -> Version {
         let spans = spans(language, text);
-        let owners = owners(&spans, text.split('\n').count());
+        let lines = text.split('\n').count();
+        let of_lines = owners(&spans, lines);
         let mut version = Version {
             touched: vec![None; spans.len()],
             outside: None,
             spans,
-            owners,
+            owners: of_lines,
         };
         if is_whole {
             version.outside = Some(1);
             version.touched = version.spans.iter().map(|span| Some(span.line)).collect();
         }
+        // Functions that are on one line; of what is longer, whose each line is.
+        let (mut brief, mut long) = (BTreeMap::<u32, Vec<usize>>::new(), Vec::new());
+        for (n, span) in version.spans.iter().enumerate() {
+            match span.first == span.last {
+                true => brief.entry(span.first).or_default().push(n),
+                false => long.push(n),
+            }
+        }
+        let longer: Vec<Span> = long.iter().map(|n| version.spans[*n].clone()).collect();
+        let longer_owners = owners(&longer, lines);
         for Lines { first, count } in changed {
             for line in first..first + count {
+                let here = brief.get(&line).map_or(&[][..], Vec::as_slice);
+                for n in here {
+                    version.touched[*n].get_or_insert(line);
+                }
                 // Lines behind the end are of a file that was written since.
-                let owner = version.owners.get((line as usize).saturating_sub(1));
-                let touched = match owner.copied().flatten() {
-                    Some(owner) => &mut version.touched[owner],
-                    None => &mut version.outside,
+                let owner = longer_owners.get((line as usize).saturating_sub(1));
+                let owner = owner.copied().flatten().map(|n| long[n]);
+                // What is around functions with names is another one, but for the line where it begins.
+                let begins = owner.is_some_and(|n| version.spans[n].line >= line);
+                let is_named = |n: &usize| !version.spans[*n].parts.is_empty();
+                if here.iter().any(is_named) && !begins {
+                    continue;
+                }
+                match owner {
+                    Some(owner) => version.touched[owner].get_or_insert(line),
+                    None => version.outside.get_or_insert(line),
                 };
-                touched.get_or_insert(line);
             }
         }
         version
@@ -310,6 +349,29 @@ mod tests {
             Some(5)
         );
         assert_eq!(source.touch("run.task", 5, 1), None);
+    }
+
+    #[test]
+    fn functions_on_one_line_are_touched_together_with_it() {
+        let before =
+            "function outer(xs) {\n  const sq = (a) => a * 2;\n  return xs.map((x) => x.a);\n}\n";
+        let of = |line: u32| {
+            let after = before.replace('*', "+").replace("x.a", "x.b");
+            source(
+                "x.js",
+                [before, &after],
+                &[(lines(line, 1), lines(line, 1))],
+            )
+        };
+        let touched = |source: &Source, name: &str, line| source.touch(name, line, 1).is_some();
+        let named = of(2);
+        assert!(touched(&named, "sq", 2));
+        assert!(!touched(&named, "outer", 1));
+        // One without a name may have been made part of what is around it.
+        let nameless = of(3);
+        assert!(touched(&nameless, "outer", 1) && touched(&nameless, "(anonymous)", 3));
+        assert!(!touched(&nameless, "sq", 2));
+        assert!(touched(&of(1), "outer", 1));
     }
 
     #[test]
