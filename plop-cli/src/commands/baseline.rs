@@ -16,7 +16,7 @@ use self::change::change;
 use self::index::{Of, Settled};
 use self::shelf::{Named, Shelf};
 use super::diff::baseline::short;
-use super::diff::text::visible;
+use super::diff::text::{seen, visible};
 use crate::args::Settings;
 use crate::input::ReadArgs;
 
@@ -52,14 +52,7 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         What::Pin(args) => pin(&args, settings),
         What::List(args) => list::run(&args, settings),
     };
-    // Names of commits and services come out of the files.
-    done.map_err(|error| {
-        let text = format!("{error:#}");
-        match visible(&text) {
-            seen if seen == text => error,
-            seen => anyhow!(seen),
-        }
-    })?;
+    done.map_err(seen)?;
     Ok(ExitCode::SUCCESS)
 }
 

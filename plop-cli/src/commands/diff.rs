@@ -16,7 +16,7 @@ mod reports;
 mod sarif;
 pub(super) mod settings;
 mod terminal;
-pub(super) mod text;
+pub(crate) mod text;
 mod touched;
 mod without;
 

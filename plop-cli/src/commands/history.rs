@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::diff::baseline::{Baseline, Deploy, all, short};
 use super::diff::layout::{BETTER, BOLD, PLAIN, QUIET, Style, WORSE, fixed, piece};
-use super::diff::text::visible;
+use super::diff::text::{seen, shown, visible};
 use super::diff::{ModeArg, profiles, share};
 use crate::args::Settings;
 use crate::config::Config;
@@ -74,6 +74,10 @@ const NAME: usize = 12;
 const ROWS: usize = 8;
 
 pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    show(args, settings).map_err(seen)
+}
+
+fn show(args: Args, settings: &Settings) -> Result<ExitCode> {
     let places = &args.input.files;
     ensure!(
         !places.is_empty(),
@@ -148,15 +152,15 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     } else {
         let terminal = io::stdout().is_terminal();
         let style = Style::of(settings.color, terminal, args.ascii);
-        let shown = Shown {
+        let report = Shown {
             series: &series,
             names: deploys
                 .iter()
-                .map(|deploy| short(&deploy.name).to_owned())
+                .map(|deploy| shown(short(&deploy.name)))
                 .collect(),
             style: &style,
         };
-        shown.print(&mut out, chosen.as_deref(), &remarks)?;
+        report.print(&mut out, chosen.as_deref(), &remarks)?;
     }
     Ok(ExitCode::from(exit))
 }
@@ -311,6 +315,11 @@ impl Shown<'_> {
     /// The numbers that are plotted: of the function that is asked for, of what changed most surely, of the whole, or
     /// of the largest function; and their name.
     fn plotted(&self, chosen: Option<&Tracked>) -> (String, Vec<Estimate>) {
+    /// The unit of a total, for people: what the program counts has a name of the program's.
+    fn unit(&self) -> String {
+        shown(&self.series.unit)
+    }
+
         let series = self.series;
         let of = |tracked: &Tracked| {
             let shares = tracked.shares.iter().map(|share| scaled(share, 100.0));
@@ -329,7 +338,8 @@ impl Shown<'_> {
         }
         match total() {
             Some(total) if series.unit.starts_with("ns/") => {
-                let unit = series.unit.trim_start_matches("ns/");
+                let unit = self.unit();
+                let unit = unit.trim_start_matches("ns/");
                 let of_ms = total.iter().map(|total| scaled(total, 1e-6)).collect();
                 (format!("ms of CPU for each of {unit}"), of_ms)
             }
@@ -428,7 +438,7 @@ impl Shown<'_> {
                 })
             };
             columns.push((
-                format!("total, {}", series.unit),
+                format!("total, {}", self.unit()),
                 series
                     .deploys
                     .iter()
@@ -508,19 +518,25 @@ fn cost(number: f64, unit: &str) -> String {
 
 fn title(tracked: &Tracked) -> String {
     match tracked.kind {
-        Kind::Own => tracked.function.shown().to_owned(),
-        _ => format!("{} and below", tracked.function.shown()),
+        Kind::Own => shown(tracked.function.shown()),
+        _ => format!("{} and below", shown(tracked.function.shown())),
     }
 }
 
 fn name_of(what: &What) -> String {
-    let name = with_file(what.function.shown(), what.function.shown_file());
+    let name = with_file(
+        &shown(what.function.shown()),
+        &shown(what.function.shown_file()),
+    );
     match (what.kind, &what.caller) {
         (Kind::Own, _) => name,
-        (Kind::Edge, Some(caller)) => format!("{} calling {name}", caller.shown()),
+        (Kind::Edge, Some(caller)) => format!("{} calling {name}", shown(caller.shown())),
         (Kind::Subtree, _) => format!(
             "{name} as called by {}",
-            what.path[..what.path.len().saturating_sub(1)].join(" ▸ ")
+            (what.path[..what.path.len().saturating_sub(1)].iter())
+                .map(|name| shown(name))
+                .collect::<Vec<_>>()
+                .join(" ▸ ")
         ),
         _ => format!("{name} and what it calls"),
     }
@@ -537,7 +553,7 @@ fn document(
     let estimate = |of: &Estimate| json!({"value": of.value, "interval": of.interval});
     let function = |of: &plop_diff::Function| json!({"name": of.shown(), "file": of.shown_file(), "line": of.line});
     let name = |n: &usize| deploys[*n].name.as_str();
-    let shown: Vec<&Tracked> = match chosen {
+    let tracked: Vec<&Tracked> = match chosen {
         Some(chosen) => chosen.to_vec(),
         None => series.functions.iter().collect(),
     };
@@ -554,7 +570,7 @@ fn document(
             "samples": point.samples,
             "total": point.total.as_ref().map(estimate),
         })).collect::<Vec<_>>(),
-        "functions": shown.iter().map(|of| json!({
+        "functions": tracked.iter().map(|of| json!({
             "kind": of.kind.word(),
             "function": function(&of.function),
             "shares": of.shares.iter().map(estimate).collect::<Vec<_>>(),

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{KEYS, Key};
 use crate::commands::diff::share;
+use crate::commands::diff::text::one_line;
 
 /// What a team has of its own.
 const OWN: &str = "plop.toml";
@@ -323,7 +324,8 @@ impl Reader<'_> {
                 let until = self.date(until)?;
                 rules.ignores.push(Ignore {
                     of: functions,
-                    reason: reason_text,
+                    // It stands in comments on pull requests, where a blank line would end what is code.
+                    reason: one_line(&reason_text),
                     until: until.to_string(),
                     expired: until < self.today,
                 });

@@ -722,6 +722,46 @@ fn a_broken_budget_and_what_is_ignored_are_in_the_reports() {
     );
 }
 
+/// A blank line would end what is code in Markdown, and have mentions and links live in the comment.
+#[test]
+fn a_reason_is_one_line_in_every_report() {
+    let place = Place::new();
+    let hostile = "wanted\n\n@team [so](https://x.test)\r\n\u{1b}[31m";
+    let quoted = "wanted\\n\\n@team [so](https://x.test)\\r\\n\\u001b[31m";
+    for until in ["2099-12-31", "2020-12-31"] {
+        place.write(
+            "plop.toml",
+            ignore(until).replace("wanted so", quoted)
+                + "[[budget]]\nfunction = \"*\\n\\n@team*\"\nmax = \"1%\"\n",
+        );
+        let files = format!("{} {}", deploys("before"), deploys("slower"));
+        let told = place.diff(&format!(
+            "{files} -o a.md -o a.sarif -o annotations=a.txt -o code-quality=a.json -o a.xml"
+        ));
+        let mut all = vec![told.stdout, told.stderr];
+        for name in ["a.md", "a.sarif", "a.txt", "a.json", "a.xml"] {
+            all.push(fs::read_to_string(place.0.path().join(name)).unwrap());
+        }
+        let seen = "wanted @team [so](https://x.test) ";
+        let words: Vec<&str> = all[0].split_whitespace().collect();
+        assert!(words.join(" ").contains(seen), "{}", all[0]);
+        assert!(all[2].contains(seen), "{}", all[2]);
+        for text in &all {
+            assert!(
+                !text.contains(hostile) && !text.contains('\u{1b}'),
+                "{text}"
+            );
+            assert!(
+                !text.contains("%0A") && !text.contains("wanted\\n"),
+                "{text}"
+            );
+            assert!(!text.lines().any(|line| line.starts_with('@')), "{text}");
+        }
+        let told = place.diff(&format!("--explain-config {files}")).stdout;
+        assert!(told.contains(&format!("{seen}\\u{{1b}}[31m\n")), "{told}");
+    }
+}
+
 #[test]
 fn names_that_changed_are_what_the_file_says() {
     let place = Place::new();

@@ -273,3 +273,44 @@ fn the_document_is_as_its_schema_says() {
         );
     }
 }
+
+/// Names of commits and functions come out of the files, and are no commands to a terminal.
+#[test]
+fn names_are_one_line_of_what_is_seen() {
+    let place = Place::new();
+    for n in 0..9 {
+        let commit = format!("c{n}\u{1b}[2J\nx\u{202e}");
+        let file = format!("deploys/{n}.plop");
+        Filed {
+            commit: &commit,
+            hour: n,
+            parse: if n < 5 { 1.0 } else { 2.0 },
+            ..FILED
+        }
+        .put(&place, &file);
+        let path = place.0.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        let hostile = text.replace("'parse'", "'pa\\x1b[31m\\nrse'");
+        assert_ne!(text, hostile);
+        fs::write(path, hostile).unwrap();
+    }
+    let said = |words: &[&str]| {
+        let words = ["deploys"].iter().chain(words);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plop"));
+        command.arg("history").args(words);
+        command.current_dir(place.0.path());
+        let told = ended(&mut command);
+        told.stdout + &told.stderr
+    };
+    for words in [&[][..], &["--function", "rse"], &["--function", "none"]] {
+        let told = said(words);
+        let is_seen = |letter: char| letter == '\n' || !letter.is_control() && letter != '\u{202e}';
+        assert!(told.chars().all(is_seen), "{told:?}");
+        assert!(!told.lines().any(|line| line.starts_with("rse")), "{told}");
+        assert!(!told.lines().any(|line| line.starts_with('x')), "{told}");
+    }
+    let told = said(&["--function", "rse"]);
+    assert!(told.contains("\npa\\u{1b}[31m\\nrse, %\n"), "{told}");
+    let rows = told.lines().filter(|line| line.starts_with('c'));
+    assert_eq!(rows.count(), 9, "{told}");
+}

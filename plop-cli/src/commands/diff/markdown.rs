@@ -58,12 +58,12 @@ pub(super) fn document(comparison: &Comparison, _: &Places) -> String {
     }
     table(&mut text, comparison, &causes);
     for test in broken() {
-        text += &format!("\n🔴 {}\n", fenced(&plain(&budget(test, comparison))));
+        text += &format!("\n🔴 {}\n", fenced(&sentence(&budget(test, comparison))));
     }
     for finding in &causes {
         if let Some(rules) = rules(finding, comparison) {
             let name = code(comparison.tree.functions[finding.function as usize].shown());
-            text += &format!("\n{name}: {}\n", fenced(&plain(&rules)));
+            text += &format!("\n{name}: {}\n", fenced(&sentence(&rules)));
         }
     }
     text += &moved(comparison).unwrap_or_default();

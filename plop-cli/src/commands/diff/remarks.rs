@@ -5,7 +5,7 @@ use plop_diff::{Comparison, Finding, Function, Verdict};
 
 use super::places::{Place, Places};
 use super::terminal::{budget, percent, percent_change, points, reason, rules, signed, whole};
-use super::text::{plain, sentence, shown};
+use super::text::{plain, sentence, shown, visible};
 use super::touched;
 
 /// How bad it is.
@@ -100,8 +100,8 @@ pub(super) fn remarks<'c>(comparison: &'c Comparison, places: &Places) -> Vec<Re
         remarks.push(Remark {
             rule,
             level,
-            title,
-            text: plain(&text),
+            title: visible(&title),
+            text: visible(&plain(&text)),
             place: None,
             id: Rule::id(rule).to_owned(),
             finding: None,
@@ -202,7 +202,7 @@ fn of_finding<'c>(comparison: &'c Comparison, finding: &'c Finding, places: &Pla
         rule,
         level,
         title: plain(&format!("{name} {}", points(finding.points))),
-        text: plain(&text),
+        text: visible(&plain(&text)),
         // A remark on lines that a change has is shown beside them.
         place: touched::place(comparison, finding).or_else(|| places.of(function)),
         id: format!(

@@ -176,11 +176,12 @@ pub(super) fn explain(
         writeln!(
             out,
             "{}",
-            format!("{key:<14} {value:<16} {from}").trim_end()
+            visible(format!("{key:<14} {value:<16} {from}").trim_end())
         )?;
     }
     let mut row = |key: &str, of: &Functions, what: &dyn Display| {
-        writeln!(out, "{key:<14} {:<16} {}: {what}", of.place, of.told())
+        let line = format!("{key:<14} {:<16} {}: {what}", of.place, of.told());
+        writeln!(out, "{}", visible(&line))
     };
     let rules = config.rules();
     for ignore in &rules.ignores {
@@ -189,8 +190,7 @@ pub(super) fn explain(
         } else {
             ""
         };
-        let reason = visible(&ignore.reason);
-        let what = format!("until {}{over}: {reason}", ignore.until);
+        let what = format!("until {}{over}: {}", ignore.until, ignore.reason);
         row("ignore", &ignore.of, &what)?;
     }
     for budget in &rules.budgets {
@@ -210,10 +210,12 @@ pub(super) fn explain(
     }
     let renames = config.renames();
     for (before, after) in &renames.same {
-        writeln!(out, "{:<14} {before} is called {after} now", "rename")?;
+        let line = format!("{:<14} {before} is called {after} now", "rename");
+        writeln!(out, "{}", visible(&line))?;
     }
     for apart in &renames.apart {
-        writeln!(out, "{:<14} {apart} is the same as no other", "rename")?;
+        let line = format!("{:<14} {apart} is the same as no other", "rename");
+        writeln!(out, "{}", visible(&line))?;
     }
     for (index, what, settled) in all_settled(&indexes) {
         let name = settled.of.file().unwrap_or(settled.of.commit());

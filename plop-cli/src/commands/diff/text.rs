@@ -7,7 +7,7 @@ const SENTENCE: usize = 800;
 
 /// A name as it can be shown: what breaks lines, turns the direction of writing, or is not seen at all stands
 /// there as a code, `\u{202e}`, and of a long name the middle is left out.
-pub(super) fn shown(name: &str) -> String {
+pub(in crate::commands) fn shown(name: &str) -> String {
     cut(name, NAME)
 }
 
@@ -30,6 +30,20 @@ fn cut(text: &str, longest: usize) -> String {
 /// A text with a code for all in it that is not seen.
 pub(in crate::commands) fn visible(text: &str) -> String {
     text.chars().map(letter).collect()
+}
+
+/// A text that somebody wrote in several lines, as one, and with a code for all in it that is not seen.
+pub(crate) fn one_line(text: &str) -> String {
+    visible(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// An error with a code for all in it that is not seen: names of commits and services come out of the files.
+pub(in crate::commands) fn seen(error: anyhow::Error) -> anyhow::Error {
+    let text = format!("{error:#}");
+    match visible(&text) {
+        seen if seen == text => error,
+        seen => anyhow::anyhow!(seen),
+    }
 }
 
 fn letter(letter: char) -> String {
@@ -64,6 +78,14 @@ mod tests {
         assert_eq!(shown("a\nb\r\t\0"), "a\\nb\\r\\t\\u{0}");
         assert_eq!(shown("\u{202e}evil\u{2066}"), "\\u{202e}evil\\u{2066}");
         assert_eq!(shown("größe_計算"), "größe_計算");
+    }
+
+    #[test]
+    fn a_reason_is_one_line() {
+        assert_eq!(
+            one_line(" a\r\n\n@b\u{2028}\tc\u{1b}[31m\n"),
+            "a @b c\\u{1b}[31m"
+        );
     }
 
     #[test]
