@@ -308,10 +308,18 @@ fn print(comparison: &Comparison, args: &Args, settings: &Settings) -> Result<()
     Ok(())
 }
 
-/// What is said of a folder of deploys: which of them is pinned, and which files are on neither side.
-fn remarks(left_out: Vec<String>, pinned: Option<(String, String)>) -> Vec<Warning> {
+/// What is said of a folder of deploys: which of them is pinned, what its index names in vain, and which files are on
+/// neither side.
+fn remarks(
+    pinned: Option<(String, String)>,
+    unmatched: Vec<String>,
+    left_out: Vec<String>,
+) -> Vec<Warning> {
     let pinned = pinned.map(|(_, text)| ("pinned", text)).into_iter();
-    let all = pinned.chain(left_out.into_iter().map(|text| ("left-out", text)));
+    let unmatched = unmatched.into_iter().map(|text| ("index-unmatched", text));
+    let all = pinned
+        .chain(unmatched)
+        .chain(left_out.into_iter().map(|text| ("left-out", text)));
     all.map(|(code, text)| Warning {
         code,
         text,
@@ -376,7 +384,7 @@ fn sides(args: &Args, chosen: &Chosen, settings: &Settings) -> Result<Sides> {
         return Ok(Sides {
             before,
             after,
-            remarks: remarks(found.left_out, found.pinned),
+            remarks: remarks(found.pinned, found.unmatched, found.left_out),
         });
     }
     let split = match args.vs.is_empty() {

@@ -87,6 +87,7 @@ fn show(args: Args, settings: &Settings) -> Result<ExitCode> {
         deploys,
         left_out,
         pinned,
+        unmatched,
     } = all(
         places,
         args.service.as_deref(),
@@ -96,7 +97,9 @@ fn show(args: Args, settings: &Settings) -> Result<ExitCode> {
     )?;
     let (pinned, said) = pinned.unzip();
     let said = said.map(|said| format!("{said}: what was before it is not shown"));
-    let remarks: Vec<String> = said.into_iter().chain(left_out.iter().cloned()).collect();
+    let remarks: Vec<String> = (said.into_iter())
+        .chain(unmatched.iter().chain(&left_out).cloned())
+        .collect();
     if deploys.is_empty() {
         for said in &remarks {
             tell!("{}", visible(said));
@@ -144,7 +147,7 @@ fn show(args: Args, settings: &Settings) -> Result<ExitCode> {
             &series,
             &deploys,
             chosen.as_deref(),
-            &left_out,
+            [&left_out, &unmatched],
             pinned,
             exit,
         );
@@ -312,14 +315,14 @@ impl Shown<'_> {
         )
     }
 
-    /// The numbers that are plotted: of the function that is asked for, of what changed most surely, of the whole, or
-    /// of the largest function; and their name.
-    fn plotted(&self, chosen: Option<&Tracked>) -> (String, Vec<Estimate>) {
     /// The unit of a total, for people: what the program counts has a name of the program's.
     fn unit(&self) -> String {
         shown(&self.series.unit)
     }
 
+    /// The numbers that are plotted: of the function that is asked for, of what changed most surely, of the whole, or
+    /// of the largest function; and their name.
+    fn plotted(&self, chosen: Option<&Tracked>) -> (String, Vec<Estimate>) {
         let series = self.series;
         let of = |tracked: &Tracked| {
             let shares = tracked.shares.iter().map(|share| scaled(share, 100.0));
@@ -546,7 +549,7 @@ fn document(
     series: &Series,
     deploys: &[Deploy],
     chosen: Option<&[&Tracked]>,
-    left_out: &[String],
+    [left_out, unmatched]: [&[String]; 2],
     pinned: Option<String>,
     exit: u8,
 ) -> Value {
@@ -596,5 +599,6 @@ fn document(
         "kinds_of_requests": series.kinds,
         "pinned": pinned,
         "left_out": left_out,
+        "unmatched": unmatched,
     })
 }

@@ -742,6 +742,21 @@ fn a_broken_index_is_an_error_that_names_the_line() {
         "{}",
         told.stderr
     );
+    // A folder of that name is none either.
+    fs::remove_file(place.0.path().join(&index)).unwrap();
+    place.mkdir(&index);
+    for words in [
+        &["diff", "--baseline", "d", "new.plop"][..],
+        &["history", "d"],
+        &["baseline", "list", "d"],
+        &["baseline", "drop", "d", "commit-1"],
+    ] {
+        let told = place.unchanged(words);
+        assert!(
+            told.contains("cannot read d/plop-baseline.toml: it is no file"),
+            "{words:?}: {told}"
+        );
+    }
 }
 
 #[test]
@@ -982,4 +997,143 @@ fn the_list_is_as_its_schema_says() {
             "{key} is not documented"
         );
     }
+}
+
+/// An entry that settles nothing looks as if it did.
+#[test]
+fn what_an_index_names_in_vain_is_told() {
+    let place = Place::new();
+    let full = "9bd07e4f1c2a3b5d6e7f8091a2b3c4d5e6f70819";
+    for n in 1..=3 {
+        place.deploy(&format!("d/{n}.plop"), &format!("commit-{n}"), n, 1.0);
+    }
+    place.deploy("d/4.plop", full, 4, 1.0);
+    place.deploy("d/5.plop", "aaaaaaa1", 5, 1.0);
+    place.deploy("d/6.plop", "aaaaaaa2", 6, 1.0);
+    place.deploy("new.plop", "new", 30, 1.0);
+    let all = ["1.plop", "2.plop", "3.plop", "4.plop", "5.plop", "6.plop"];
+    for (entry, said) in [
+        (
+            "commit = \"commit-9\"",
+            "drops commit-9, which does nothing: no profile there is of that commit",
+        ),
+        (
+            "commit = \"commit-2\", service = \"wep\"",
+            "drops commit-2 of wep, which does nothing: the profiles of that commit are of web",
+        ),
+        (
+            "file = \"7.plop\"",
+            "drops 7.plop, which does nothing: there is no such file",
+        ),
+        (
+            "commit = \"9bd07e\"",
+            "drops 9bd07e, which does nothing: no profile there is of that commit (write 9bd07e4f1c2a3b5d6e7f8091a2b3c4d5e6f70819 in full)",
+        ),
+        (
+            "commit = \"aaaaaaa\"",
+            "drops aaaaaaa, which does nothing: it may be aaaaaaa1 or aaaaaaa2 (write more of it)",
+        ),
+    ] {
+        place.write(
+            &format!("d/{INDEX}"),
+            format!("settled = [{{ state = \"dropped\", {entry} }}]\n"),
+        );
+        let said = format!("d/{INDEX} {said}");
+        let json = place.judge("d new.plop");
+        assert_eq!(warning(&json, "index-unmatched"), [&said[..]], "{entry}");
+        assert_eq!(json["sides"][0]["profiles"], all.len(), "{entry}");
+        let history = place.plop(&["history", "d", "--json"]).stdout;
+        let history: Value = serde_json::from_str(&history).unwrap();
+        assert_eq!(history["unmatched"], json!([said]));
+        let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(one_line(place.plop(&["history", "d"]).stdout).contains(&said));
+        let list = place.list("d");
+        let is_file = entry.starts_with("file");
+        let of_commits = if is_file { json!([]) } else { json!([said]) };
+        assert_eq!(list["unmatched"], of_commits);
+        let table = one_line(place.baseline("list d"));
+        assert!(
+            table.contains(if is_file { "and gone" } else { &said }),
+            "{table}"
+        );
+    }
+    // What is judged may be what is dropped.
+    place.write(
+        &format!("d/{INDEX}"),
+        "settled = [{ state = \"dropped\", commit = \"new\" }]\n",
+    );
+    assert_eq!(
+        warning(&place.judge("d new.plop"), "index-unmatched"),
+        [""; 0]
+    );
+    // Seven digits of a hash are enough, and the whole hash finds the file that has but the beginning of it.
+    for (commit, of) in [("9bd07e4", "4.plop"), ("aaaaaaa1bbbb", "5.plop")] {
+        place.write(
+            &format!("d/{INDEX}"),
+            format!("settled = [{{ state = \"dropped\", commit = \"{commit}\" }}]\n"),
+        );
+        let json = place.judge("d new.plop");
+        assert_eq!(warning(&json, "index-unmatched"), [""; 0]);
+        let left_out = format!("left out, since they are dropped: d/{of}");
+        assert_eq!(warning(&json, "left-out"), [left_out]);
+    }
+    let said = place.baseline("accept d aaaaaaa1bbbb");
+    assert!(said.contains("was dropped, and counts again"), "{said}");
+    assert_eq!(taken(&place.list("d")).len(), all.len());
+    for words in [
+        "drop d 9bd07e4f1c2a3b5d6e7f",
+        "accept d 9bd07e4",
+        "pin d 9bd07e4f",
+    ] {
+        place.baseline(words);
+        assert!(!place.index("d").contains("\"9bd07e4f\""), "{words}");
+    }
+    assert!(place.index("d").contains(full));
+}
+
+/// A recorder that knows the whole hash and one that knows twelve digits of it speak of one deploy.
+#[test]
+fn the_beginning_of_a_hash_and_all_of_it_are_one_deploy() {
+    let place = Place::new();
+    let hash = |n: u32| format!("{n:08x}").repeat(5);
+    for n in 1..=4 {
+        place.deploy(&format!("d/{n}.plop"), &hash(n)[..12], n.into(), 1.0);
+        place.deploy(&format!("d/{n}-b.plop"), &hash(n), n.into(), 1.0);
+    }
+    place.deploy("d/5.plop", &hash(5), 5, 3.0);
+    // A name that is no hash is whole.
+    place.deploy("d/6.plop", "release-2026", 6, 1.0);
+    place.deploy("d/7.plop", "release-2026-1", 7, 1.0);
+    for commit in [&hash(5)[..12], &hash(5)] {
+        place.deploy("new.plop", commit, 30, 3.0);
+        let json = place.judge("d new.plop");
+        assert_eq!(
+            warning(&json, "left-out"),
+            ["left out, since they are of the commit that is judged: d/5.plop"]
+        );
+        assert_eq!(json["sides"][0]["runs"], 6, "{json}");
+        assert_eq!(json["verdict"], "regressed");
+    }
+    place.deploy("other.plop", &hash(5)[..7], 31, 3.0);
+    let json = place.judge("d new.plop other.plop");
+    assert_eq!(json["sides"][0]["runs"], 6, "{json}");
+    let names: Vec<String> = (1..=5)
+        .map(hash)
+        .chain(["release-2026".into(), "release-2026-1".into()])
+        .collect();
+    let history = place.plop(&["history", "d", "--json"]).stdout;
+    let history: Value = serde_json::from_str(&history).unwrap();
+    let deploys = history["deploys"].as_array().unwrap().iter();
+    let deploys: Vec<&str> = deploys
+        .filter_map(|deploy| deploy["name"].as_str())
+        .collect();
+    assert_eq!(deploys, names);
+    assert_eq!(those(&place.list("d"), |_| true), names);
+    place.baseline(&format!("drop d {}", &hash(2)[..12]));
+    let dropped = those(&place.list("d"), |deploy| deploy["state"] == "dropped").join(" ");
+    assert_eq!(dropped, hash(2));
+    // A new file of the same deploy does not come back alone.
+    place.deploy("again.plop", &hash(2)[..16], 32, 1.0);
+    let said = place.unchanged(&["baseline", "accept", "d", "again.plop"]);
+    assert!(said.contains("which is dropped"), "{said}");
 }

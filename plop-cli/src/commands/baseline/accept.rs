@@ -170,7 +170,7 @@ fn checked(
             services.join(", ")
         );
     }
-    let dropped = |settled: &&Settled| settled.of.is_of(&commit, service.as_deref());
+    let dropped = |settled: &&Settled| settled.of.may_be_of(&commit, service.as_deref());
     if let Some(settled) = index.dropped.iter().find(dropped) {
         bail!(
             "{name} is of {}, which is dropped (plop baseline accept {} {} brings the whole deploy back)",

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
+use crate::commands::diff::baseline::commits::{Commits, is_same};
 use crate::commands::diff::text::visible;
 
 /// What the file is called.
@@ -85,6 +86,11 @@ impl Of {
                 service: own,
             } => commit == of && alike(own.as_deref(), service),
         }
+    }
+
+    /// The same where one of the commits may be the beginning of the other.
+    pub(super) fn may_be_of(&self, of: &str, service: Option<&str>) -> bool {
+        is_same(self.commit(), of) && self.is_of(self.commit(), service)
     }
 
     /// Whether two entries are about the same.
@@ -178,6 +184,22 @@ impl Index {
         self.good
             .iter()
             .find(|settled| settled.of.file() == Some(name))
+    }
+
+    /// The commits that it pins and drops.
+    pub(in crate::commands) fn commits(&self) -> impl Iterator<Item = &str> {
+        let all = self.pinned.iter().chain(&self.dropped);
+        all.filter(|settled| settled.of.file().is_none())
+            .map(|settled| settled.of.commit())
+    }
+
+    /// Puts the whole names of commits for the beginnings of their hashes.
+    pub(in crate::commands) fn write_out(&mut self, commits: &Commits) {
+        for settled in self.pinned.iter_mut().chain(&mut self.dropped) {
+            if let Of::Commit { commit, .. } = &mut settled.of {
+                *commit = commits.full(commit).to_owned();
+            }
+        }
     }
 
     /// Whether a file lies in its folder or below.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::FolderArgs;
 use super::index::{Index, Settled, alike};
 use crate::args::Settings;
-use crate::commands::diff::baseline::found::{Filed, Found, Place, commit, service};
+use crate::commands::diff::baseline::found::{Filed, Found, Place, service};
 use crate::commands::diff::baseline::{DROPPED, Judged, Picked, pick};
 use crate::commands::diff::layout::Style;
 use crate::commands::diff::settings::chosen_last;
@@ -136,6 +136,8 @@ struct Shown {
     foreign: Vec<String>,
     /// Files that an index names and that are not there.
     gone: Vec<Settled>,
+    /// Commits that an index names and that no profile is of, for people.
+    unmatched: Vec<String>,
     /// Why nothing can be compared with, if it is so.
     refused: Option<anyhow::Error>,
 }
@@ -152,8 +154,8 @@ pub(super) fn run(args: &Args, settings: &Settings) -> Result<()> {
         folder.display()
     );
     let last = chosen_last(args.last)?;
-    let place = Place::of(folder)?;
-    let found = Found::read(&place, reading, settings)?;
+    let mut place = Place::of(folder)?;
+    let found = Found::read(&mut place, None, reading, settings)?;
     let mut shown = shown(folder, &place, found, service.as_deref(), last)?;
     let refused = shown.refused.take();
     let mut out = io::stdout().lock();
@@ -192,6 +194,8 @@ fn shown(
         .map(|filed| file(filed, indexes))
         .collect();
     let foreign = found.foreign.clone();
+    let named = found.unmatched.iter().filter(|(of, _)| of.file().is_none());
+    let unmatched = named.map(|(_, text)| text.clone()).collect();
     let (mut pinned, mut refused, mut services) = (None, None, found.services());
     if !files.is_empty() || asked.is_some() {
         let judged = Judged::next(&found, asked, &folder.display().to_string())?;
@@ -228,13 +232,14 @@ fn shown(
         rows,
         foreign,
         gone,
+        unmatched,
         refused,
     })
 }
 
 /// What the indexes say of a profile.
 fn file(filed: &Filed, indexes: &[Index]) -> File {
-    let (commit, service) = (commit(&filed.run), service(&filed.run));
+    let (commit, service) = (filed.commit.clone(), service(&filed.run));
     let dropped = indexes
         .iter()
         .find_map(|index| index.drops(&filed.path, commit.as_deref(), service.as_deref()));
@@ -322,5 +327,6 @@ fn document(shown: &Shown) -> Value {
         })).collect::<Vec<_>>(),
         "foreign": shown.foreign,
         "gone": shown.gone.iter().map(settled).collect::<Vec<_>>(),
+        "unmatched": shown.unmatched,
     })
 }

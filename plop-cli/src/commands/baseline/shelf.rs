@@ -7,7 +7,8 @@ use anyhow::{Result, anyhow, bail, ensure};
 use super::FolderArgs;
 use super::index::{Index, NAME, Of, Settled, alike};
 use crate::args::Settings;
-use crate::commands::diff::baseline::found::{Filed, Found, Place, commit, service};
+use crate::commands::diff::baseline::commits::is_same as is_same_commit;
+use crate::commands::diff::baseline::found::{Filed, Found, Place, service};
 use crate::commands::diff::baseline::short;
 use crate::input::is_same;
 
@@ -38,11 +39,12 @@ pub(super) enum Named {
 impl<'f> Shelf<'f> {
     pub(super) fn read(
         args: &'f FolderArgs,
-        index: &Index,
+        index: &mut Index,
         settings: &Settings,
     ) -> Result<Shelf<'f>> {
-        let place = Place::of(&args.folder)?;
-        let found = Found::read(&place, &args.reading, settings)?;
+        let mut place = Place::of(&args.folder)?;
+        let found = Found::read(&mut place, None, &args.reading, settings)?;
+        index.write_out(&found.commits);
         let services = found.services();
         let service = args.service.as_deref();
         if let Some(service) = service {
@@ -115,14 +117,17 @@ impl<'f> Shelf<'f> {
     fn commit(&self, name: &str) -> Result<Option<Of>> {
         let mut commits: Vec<String> = (self.runs())
             .filter(|filed| alike(self.service, service(&filed.run).as_deref()))
-            .filter_map(|filed| commit(&filed.run))
+            .filter_map(|filed| filed.commit.clone())
             .collect();
         // What was dropped can come back, though its files may be gone.
         let dropped = self.named.iter().filter(|of| of.file().is_none());
         commits.extend(dropped.map(|of| of.commit().to_owned()));
         commits.sort();
         commits.dedup();
-        let begins = |commit: &&String| name.len() >= FEWEST_LETTERS && commit.starts_with(name);
+        let begins = |commit: &&String| {
+            let is_beginning = name.len() >= FEWEST_LETTERS && commit.starts_with(name);
+            is_beginning || is_same_commit(commit, name)
+        };
         let exact = commits.iter().find(|commit| *commit == name);
         let found: Vec<&String> = match exact {
             Some(exact) => vec![exact],
@@ -134,7 +139,7 @@ impl<'f> Shelf<'f> {
             [one, other, ..] => bail!("{name} may be {one} or {other} (write more of it)"),
         };
         let mut services: Vec<Option<String>> = (self.runs())
-            .filter(|filed| self::commit(&filed.run).as_ref() == Some(commit))
+            .filter(|filed| filed.commit.as_ref() == Some(commit))
             .map(|filed| service(&filed.run))
             .filter(|of| of.is_some() && alike(self.service, of.as_deref()))
             .collect();
@@ -178,7 +183,8 @@ impl<'f> Shelf<'f> {
         };
         let file = name.ok_or_else(unreadable)?.to_owned();
         let its = self.runs().find(|filed| filed.path == path);
-        let commit = its.and_then(|filed| commit(&filed.run)).unwrap_or_default();
+        let commit = its.and_then(|filed| filed.commit.clone());
+        let commit = commit.unwrap_or_default();
         Ok(Of::File { file, commit })
     }
 
@@ -207,6 +213,6 @@ impl<'f> Shelf<'f> {
 }
 
 fn is_of(of: &Of, filed: &Filed) -> bool {
-    let its = commit(&filed.run);
-    its.is_some_and(|commit| of.is_of(&commit, service(&filed.run).as_deref()))
+    let its = filed.commit.as_deref();
+    its.is_some_and(|commit| of.is_of(commit, service(&filed.run).as_deref()))
 }

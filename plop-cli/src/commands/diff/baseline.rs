@@ -1,6 +1,7 @@
 //! The deploys of a service, out of a folder that holds a profile of every deploy: the last good ones before one that
 //! is judged, or all.
 
+pub(in crate::commands) mod commits;
 pub(in crate::commands) mod found;
 mod pinned;
 
@@ -11,10 +12,11 @@ use anyhow::{Result, bail, ensure};
 use plop_core::Profile;
 use plop_diff::Surroundings;
 
-use self::found::{Found, Place, commit, service};
+use self::commits::{Commits, is_same as is_same_commit};
+use self::found::{Filed, Found, Place, commit, service};
 use self::pinned::Pinned;
 use crate::args::Settings;
-use crate::commands::baseline::index::{Index, alike};
+use crate::commands::baseline::index::{Index, Of, alike};
 use crate::input::{ReadArgs, is_same};
 
 /// Fewer samples are no baseline.
@@ -56,6 +58,8 @@ pub(crate) struct Baseline {
     pub(crate) left_out: Vec<String>,
     /// The commit that is pinned, and what follows from it, for people.
     pub(crate) pinned: Option<(String, String)>,
+    /// What indexes pin and drop, and no profile is, for people.
+    pub(crate) unmatched: Vec<String>,
 }
 
 /// Finds the last `count` deploys before the one that `after` is of, or the first from the pinned one on.
@@ -79,7 +83,8 @@ pub(super) fn find(
     let mut place = Place::of(folder)?;
     let is_judged = |file: &PathBuf| (after.iter()).any(|(name, _)| is_same(file, Path::new(name)));
     place.files.retain(|file| !is_judged(file));
-    let found = Found::read(&place, reading, settings)?;
+    let found = Found::read(&mut place, judged.commit.as_deref(), reading, settings)?;
+    let unmatched = told_of(&found.unmatched);
     let services = found.services();
     if judged.service.is_none() && services.len() > 1 {
         bail!(
@@ -94,6 +99,7 @@ pub(super) fn find(
         deploys: picked.deploys,
         left_out: picked.left_out.into_iter().map(told).collect(),
         pinned: picked.pinned,
+        unmatched,
     })
 }
 
@@ -189,7 +195,8 @@ pub(crate) fn all(
         !place.files.is_empty(),
         "{name}: there is no profile in it (plop record -o FOLDER/NAME.plop puts one there)"
     );
-    let found = Found::read(&place, reading, settings)?;
+    let found = Found::read(&mut place, None, reading, settings)?;
+    let unmatched = told_of(&found.unmatched);
     let judged = Judged::next(&found, service, &name)?;
     let pin = Pinned::of(&found, &place.indexes, &judged)?;
     let (mut deploys, mut left_out) = judged.good(found);
@@ -208,6 +215,7 @@ pub(crate) fn all(
         deploys,
         left_out: left_out.into_iter().map(told).collect(),
         pinned: pin.map(|pin| (pin.commit.clone(), pin.told())),
+        unmatched,
     })
 }
 
@@ -236,9 +244,12 @@ impl Judged {
             Ok(all.pop().flatten())
         };
         ensure!(!after.is_empty(), "no file to judge is named");
+        let commits = Commits::of(after.iter().filter_map(|(_, run)| commit(run)));
         Ok(Judged {
             service: one("service", &service)?,
-            commit: one("commit", &commit)?,
+            commit: one("commit", &|run| {
+                commit(run).map(|commit| commits.full(&commit).to_owned())
+            })?,
             start_ns: after.iter().filter_map(|(_, run)| run.meta.start_ns).min(),
             surroundings: (after.iter().map(|(_, run)| Surroundings::of(run))).collect(),
         })
@@ -279,8 +290,7 @@ impl Judged {
             |run: &Profile| service.is_none() || found::service(run).as_deref() == service;
         let runs = || found.runs.iter().filter(|filed| of_service(&filed.run));
         let last = runs().max_by_key(|filed| (filed.run.meta.start_ns, &filed.name));
-        let of_last =
-            runs().filter(|filed| last.is_some_and(|last| commit(&filed.run) == commit(&last.run)));
+        let of_last = runs().filter(|filed| last.is_some_and(|last| filed.commit == last.commit));
         Ok(Judged {
             service: service.map(str::to_owned),
             commit: None,
@@ -302,9 +312,9 @@ impl Judged {
         };
         let mut good = Vec::new();
         for filed in found.runs {
-            match self.objection(&filed.run) {
+            match self.objection(&filed) {
                 Some(why) => leave_out(why, filed.name),
-                None => good.push((filed.name, filed.run)),
+                None => good.push(filed),
             }
         }
         for filed in found.dropped {
@@ -318,11 +328,14 @@ impl Judged {
     }
 
     /// Why a run is no baseline.
-    fn objection(&self, run: &Profile) -> Option<&'static str> {
+    fn objection(&self, filed: &Filed) -> Option<&'static str> {
+        let run = &filed.run;
         if !self.may_be_of(service(run).as_deref()) {
             return Some(OF_ANOTHER);
         }
-        if self.commit.is_some() && commit(run) == self.commit {
+        if let (Some(judged), Some(its)) = (&self.commit, &filed.commit)
+            && is_same_commit(judged, its)
+        {
             return Some("are of the commit that is judged");
         }
         if let (Some(judged), Some(start)) = (self.start_ns, run.meta.start_ns)
@@ -358,10 +371,16 @@ pub(in crate::commands) fn flaw(run: &Profile) -> Option<&'static str> {
 }
 
 /// Runs as deploys, the oldest first.
-fn deploys(runs: Vec<Named>) -> Vec<Deploy> {
+fn deploys(runs: Vec<Filed>) -> Vec<Deploy> {
     let mut deploys: Vec<Deploy> = Vec::new();
-    for (file, run) in runs {
-        let name = commit(&run).unwrap_or_else(|| file.clone());
+    for Filed {
+        name: file,
+        commit,
+        run,
+        ..
+    } in runs
+    {
+        let name = commit.unwrap_or_else(|| file.clone());
         match deploys.iter_mut().find(|deploy| deploy.name == name) {
             Some(deploy) => deploy.runs.push((file, run)),
             None => deploys.push(Deploy {
@@ -382,6 +401,10 @@ pub(in crate::commands) fn short(name: &str) -> &str {
         true => &name[..SHORT],
         false => name.rsplit('/').next().unwrap_or_default(),
     }
+}
+
+fn told_of(unmatched: &[(Of, String)]) -> Vec<String> {
+    unmatched.iter().map(|(_, text)| text.clone()).collect()
 }
 
 /// A sentence on files that were left out.

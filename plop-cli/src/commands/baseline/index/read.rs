@@ -163,7 +163,7 @@ impl Reader<'_> {
             let told = visible(commit);
             if let Some((_, other)) = dropped
                 .iter()
-                .find(|(drop, _)| drop.of.is_of(commit, service.as_deref()))
+                .find(|(drop, _)| drop.of.may_be_of(commit, service.as_deref()))
             {
                 bail!(
                     "{name}:{line}: {told} is pinned, and dropped in line {other}: take one of them out"

@@ -53,6 +53,9 @@ pub(super) fn print(out: &mut impl Write, shown: &Shown, style: &Style) -> io::R
             style.put(out, piece(QUIET, ""), 2, &[piece(QUIET, text)])?;
         }
     }
+    for text in &shown.unmatched {
+        style.put(out, piece(WORSE, ""), 2, &[piece(WORSE, text)])?;
+    }
     Ok(())
 }
 

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use plop_core::{Attribute, LabelValue, Profile, one_run};
 
+use super::commits::{self, Commits};
+use super::short;
 use crate::args::Settings;
-use crate::commands::baseline::index::{Index, NAME};
+use crate::commands::baseline::index::{Index, NAME, Of, alike};
 use crate::input::ReadArgs;
 
 /// What is in folders and below them, hidden files aside.
@@ -33,10 +35,10 @@ impl Place {
             }
             // Links to folders are not followed: they may go round in circles.
             let kind = entry.file_type().with_context(cannot)?;
-            if kind.is_dir() {
-                self.add(&entry.path())?;
-            } else if entry.file_name() == NAME {
+            if entry.file_name() == NAME {
                 self.indexes.push(Index::read(folder)?);
+            } else if kind.is_dir() {
+                self.add(&entry.path())?;
             } else if entry.path().is_file() {
                 self.files.push(entry.path());
             }
@@ -50,6 +52,8 @@ pub(in crate::commands) struct Filed {
     pub(in crate::commands) path: PathBuf,
     /// The path, for people.
     pub(in crate::commands) name: String,
+    /// The whole name of its commit, as far as it is known.
+    pub(in crate::commands) commit: Option<String>,
     pub(in crate::commands) run: Profile,
 }
 
@@ -60,11 +64,17 @@ pub(in crate::commands) struct Found {
     pub(in crate::commands) dropped: Vec<Filed>,
     /// The names of files that are no profiles.
     pub(in crate::commands) foreign: Vec<String>,
+    pub(in crate::commands) commits: Commits,
+    /// What indexes pin and drop, and no profile is, for people.
+    pub(in crate::commands) unmatched: Vec<(Of, String)>,
 }
 
 impl Found {
+    /// Reads all files. Names of commits in the indexes become the whole ones. `judged` is the commit of what is judged,
+    /// which may lie in none of them.
     pub(in crate::commands) fn read(
-        place: &Place,
+        place: &mut Place,
+        judged: Option<&str>,
         reading: &ReadArgs,
         settings: &Settings,
     ) -> Result<Found> {
@@ -72,7 +82,10 @@ impl Found {
             runs: Vec::new(),
             dropped: Vec::new(),
             foreign: Vec::new(),
+            commits: Commits::default(),
+            unmatched: Vec::new(),
         };
+        let mut runs = Vec::new();
         let files = &place.files;
         for (path, read) in files.iter().zip(reading.read_these(files, settings)?) {
             let name = path.display().to_string();
@@ -80,17 +93,105 @@ impl Found {
                 found.foreign.push(name);
                 continue;
             };
-            let (commit, service) = (commit(&run), service(&run));
-            let (commit, service) = (commit.as_deref(), service.as_deref());
-            let mut indexes = place.indexes.iter();
-            let list = match indexes.any(|index| index.drops(path, commit, service).is_some()) {
-                true => &mut found.dropped,
-                false => &mut found.runs,
-            };
-            let path = path.clone();
-            list.push(Filed { path, name, run });
+            runs.push(Filed {
+                path: path.clone(),
+                name,
+                commit: commit(&run),
+                run,
+            });
         }
+        let settled = place.indexes.iter().flat_map(Index::commits);
+        let known = (runs.iter().filter_map(|filed| filed.commit.clone()))
+            .chain(settled.map(str::to_owned))
+            .chain(judged.map(str::to_owned));
+        found.commits = Commits::of(known);
+        for index in &mut place.indexes {
+            index.write_out(&found.commits);
+        }
+        for mut filed in runs {
+            let full = |name: String| found.commits.full(&name).to_owned();
+            filed.commit = filed.commit.map(full);
+            let (commit, service) = (filed.commit.as_deref(), service(&filed.run));
+            let drops = |index: &Index| {
+                index
+                    .drops(&filed.path, commit, service.as_deref())
+                    .is_some()
+            };
+            match place.indexes.iter().any(drops) {
+                true => found.dropped.push(filed),
+                false => found.runs.push(filed),
+            }
+        }
+        found.unmatched = place
+            .indexes
+            .iter()
+            .flat_map(|index| found.unmatched(index, judged))
+            .collect();
         Ok(found)
+    }
+
+    /// What an index pins and drops, and no profile is.
+    fn unmatched(&self, index: &Index, judged: Option<&str>) -> Vec<(Of, String)> {
+        let pinned = index.pinned.iter().map(|settled| ("pins", settled));
+        let dropped = index.dropped.iter().map(|settled| ("drops", settled));
+        let mut unmatched = Vec::new();
+        for (does, settled) in pinned.chain(dropped) {
+            let why = match &settled.of {
+                Of::File { file, .. } if index.folder.join(file).is_file() => continue,
+                Of::File { .. } => "there is no such file".to_owned(),
+                Of::Commit { commit, .. }
+                    if judged.is_some_and(|of| commits::is_same(of, commit)) =>
+                {
+                    continue;
+                }
+                Of::Commit { commit, service } => {
+                    match self.why_unmatched(index, commit, service.as_deref()) {
+                        Some(why) => why,
+                        None => continue,
+                    }
+                }
+            };
+            let service = match &settled.of {
+                Of::Commit {
+                    service: Some(service),
+                    ..
+                } => format!(" of {service}"),
+                _ => String::new(),
+            };
+            let name = settled.of.file().unwrap_or(short(settled.of.commit()));
+            let text = format!(
+                "{} {does} {name}{service}, which does nothing: {why}",
+                index.path().display()
+            );
+            unmatched.push((settled.of.clone(), text));
+        }
+        unmatched
+    }
+
+    /// Why no profile is of a commit and a service, if it is so.
+    fn why_unmatched(&self, index: &Index, commit: &str, of: Option<&str>) -> Option<String> {
+        let all = self.runs.iter().chain(&self.dropped);
+        let here: Vec<&Filed> = all.filter(|filed| index.governs(&filed.path)).collect();
+        let its = here
+            .iter()
+            .filter(|filed| filed.commit.as_deref() == Some(commit));
+        let services: Vec<Option<String>> = its.map(|filed| service(&filed.run)).collect();
+        if services.iter().any(|service| alike(of, service.as_deref())) {
+            return None;
+        }
+        let mut services: Vec<String> = services.into_iter().flatten().collect();
+        services.sort();
+        services.dedup();
+        let begin = here.iter().filter_map(|filed| filed.commit.as_deref());
+        let mut begin: Vec<&str> = begin.filter(|name| name.starts_with(commit)).collect();
+        begin.sort_unstable();
+        begin.dedup();
+        Some(match (&services[..], &begin[..]) {
+            ([_, ..], _) => format!("the profiles of that commit are of {}", services.join(", ")),
+            (_, []) => "no profile there is of that commit".to_owned(),
+            (_, [one]) => format!("no profile there is of that commit (write {one} in full)"),
+            (_, [one, other, ..]) => format!("it may be {one} or {other} (write more of it)"),
+        })
     }
 
     /// The services that profiles name, in the order of the files.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 
-use super::found::{Filed, Found, commit, service};
+use super::commits::is_same;
+use super::found::{Filed, Found, service};
 use super::{Deploy, Judged, short};
 use crate::commands::baseline::index::{Index, Settled};
 use crate::commands::diff::text::visible;
@@ -54,12 +55,15 @@ impl Pinned {
         };
         let is_its = |filed: &&Filed| {
             governed(index, filed)
-                && commit(&filed.run)
-                    .is_some_and(|of| pin.of.is_of(&of, service(&filed.run).as_deref()))
+                && (filed.commit.as_deref())
+                    .is_some_and(|of| pin.of.is_of(of, service(&filed.run).as_deref()))
         };
         let its: Vec<&Filed> = found.runs.iter().filter(is_its).collect();
         let since = its.iter().filter_map(|filed| filed.run.meta.start_ns).min();
-        let is_judged = judged.commit.as_deref() == Some(pinned);
+        let is_judged = judged
+            .commit
+            .as_deref()
+            .is_some_and(|of| is_same(of, pinned));
         ensure!(
             !its.is_empty() || is_judged,
             "{} pins {}, and no profile there is of it (pin another with plop baseline pin {} COMMIT, or none with \
