@@ -21,21 +21,29 @@ pub(crate) struct Key {
     variable: Option<&'static str>,
     /// What it is, for people.
     expected: &'static str,
-    /// Whether it may stand in the file as a number.
-    number: bool,
+    /// How it may stand in the file.
+    form: Form,
+}
+
+/// How a setting is written in a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Number,
+    TextOrNumber,
 }
 
 const fn key(
     name: &'static str,
     variable: Option<&'static str>,
     expected: &'static str,
-    number: bool,
+    form: Form,
 ) -> Key {
     Key {
         name,
         variable,
         expected,
-        number,
+        form,
     }
 }
 
@@ -43,35 +51,50 @@ const SHARE: &str = "a share such as \"0.5%\" or 0.005";
 
 /// All of them, in the order in which they are told.
 pub(crate) const KEYS: [Key; 10] = [
-    key("alpha", Some("PLOP_DIFF_ALPHA"), SHARE, true),
-    key("min_effect", Some("PLOP_DIFF_MIN_EFFECT"), SHARE, true),
-    key("require_power", None, SHARE, true),
+    key("alpha", Some("PLOP_DIFF_ALPHA"), SHARE, Form::TextOrNumber),
+    key(
+        "min_effect",
+        Some("PLOP_DIFF_MIN_EFFECT"),
+        SHARE,
+        Form::TextOrNumber,
+    ),
+    key("require_power", None, SHARE, Form::TextOrNumber),
     key(
         "mode",
         Some("PLOP_DIFF_MODE"),
         "a mode such as \"work\"",
-        false,
+        Form::Text,
     ),
-    key("by", None, "the name of a label such as \"route\"", false),
-    key("value", None, "a kind of value such as \"cpu\"", false),
+    key(
+        "by",
+        None,
+        "the name of a label such as \"route\"",
+        Form::Text,
+    ),
+    key("value", None, "a kind of value such as \"cpu\"", Form::Text),
     key(
         "baseline",
         Some("PLOP_DIFF_BASELINE"),
         "a folder such as \"profiles/shop\"",
-        false,
+        Form::Text,
     ),
     key(
         "last",
         Some("PLOP_DIFF_LAST"),
         "how many deploys, such as 8",
-        true,
+        Form::Number,
     ),
-    key("calibration", None, "a file such as \"shop.json\"", false),
+    key(
+        "calibration",
+        None,
+        "a file such as \"shop.json\"",
+        Form::Text,
+    ),
     key(
         "changed_since",
         Some("PLOP_DIFF_CHANGED_SINCE"),
         "a revision of git such as \"origin/main\"",
-        false,
+        Form::Text,
     ),
 ];
 
@@ -100,6 +123,16 @@ impl fmt::Display for Origin {
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
     pub(crate) from: Origin,
+}
+
+impl<T> Setting<T> {
+    /// What is said where its value turns out to be wrong: where it stands, and which one it is.
+    pub(crate) fn place(&self, name: &str) -> String {
+        match &self.from {
+            from @ Origin::File { .. } => format!("{from}: {name}"),
+            from => from.to_string(),
+        }
+    }
 }
 
 /// The file and the variables.

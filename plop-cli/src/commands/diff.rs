@@ -34,7 +34,7 @@ use self::files::FileArgs;
 use self::settings::Chosen;
 
 use crate::args::Settings;
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::input::{InputArgs, NamedTwice, named_twice};
 use crate::outcome;
 use crate::report;
@@ -236,15 +236,34 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         return Ok(ExitCode::from(outcome::NO_VERDICT));
     }
     let (prior, learnt_in) = match &chosen.calibration.value {
-        Some(file) => super::calibrate::read(file)?,
+        Some(file) if matches!(chosen.calibration.from, Origin::Flag(_)) => {
+            super::calibrate::read(file)?
+        }
+        Some(file) => {
+            super::calibrate::read(file).with_context(|| chosen.calibration.place("calibration"))?
+        }
         None => Default::default(),
     };
     let flat = [&before, &after].map(|side| profiles(side).concat());
     let [of_before, of_after] = flat.each_ref().map(Vec::as_slice);
     let changes = match &chosen.changed_since.value {
-        Some(revision) => Some(changed::since(revision, [of_before, of_after])?),
+        Some(revision) => {
+            let place = chosen.changed_since.place("changed_since");
+            Some(changed::since(&place, revision, [of_before, of_after])?)
+        }
         None => None,
     };
+    let is_settled = !matches!(chosen.value.from, Origin::Flag(_));
+    let lacks_value = chosen
+        .value
+        .value
+        .as_deref()
+        .filter(|_| is_settled)
+        .is_some_and(|kind| {
+            let has = |run: &&Profile| run.values.iter().any(|value| value.kind == kind);
+            !flat.iter().flatten().all(has)
+        });
+    let place_of_value = chosen.value.place("value");
     let options = Options {
         alpha: chosen.alpha.value,
         min_effect: chosen.min_effect.value,
@@ -267,7 +286,13 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         ..Options::default()
     };
     let mut comparison = compare_deploys(&profiles(&before), &profiles(&after), &options)
-        .with_context(|| format!("cannot compare {} with {}", name(&before), name(&after)))?;
+        .with_context(|| {
+            let what = format!("cannot compare {} with {}", name(&before), name(&after));
+            match lacks_value {
+                true => format!("{place_of_value}: {what}"),
+                false => what,
+            }
+        })?;
     if let Some(changes) = changes {
         changes.name_last(&mut comparison);
         comparison.warnings.extend(changes.warnings);

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use plop_diff::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern, Renames};
 use toml::de::{DeTable, DeValue};
 
-use super::{KEYS, Key};
+use super::{Form, KEYS, Key};
 use crate::commands::diff::share;
 use crate::commands::diff::text::one_line;
 
@@ -188,9 +188,11 @@ impl Reader<'_> {
                 let known = KEYS.iter().map(|key| key.name).chain(tables);
                 return Err(self.unknown(&entry, &known.collect::<Vec<_>>()));
             };
-            let text = match (entry.value, key.number) {
-                (DeValue::String(text), _) => text.to_string(),
-                (DeValue::Integer(_) | DeValue::Float(_), true) => source(entry.value),
+            let text = match (entry.value, key.form) {
+                (DeValue::String(text), Form::Text | Form::TextOrNumber) => text.to_string(),
+                (DeValue::Integer(_) | DeValue::Float(_), Form::Number | Form::TextOrNumber) => {
+                    source(entry.value)
+                }
                 _ => {
                     return Err(self.wrong(
                         &entry,

@@ -456,6 +456,10 @@ fn what_is_wrong_in_a_file_is_told_with_file_line_and_key() {
             "plop.toml:1: last: expected a whole number from 1 to 200, found `0`",
         ),
         (
+            "last = \"8\"\n",
+            "plop.toml:1: last: expected how many deploys, such as 8, found \"8\"",
+        ),
+        (
             "last = 2.5\n",
             "plop.toml:1: last: expected a whole number from 1 to 200, found `2.5`",
         ),
@@ -720,6 +724,41 @@ fn a_broken_budget_and_what_is_ignored_are_in_the_reports() {
         annotations.contains("ignored until 2099-12-31: wanted so"),
         "{annotations}"
     );
+}
+
+/// What only turns out to be wrong when profiles are compared is told like what is wrong in the file.
+#[test]
+fn a_setting_that_does_not_fit_is_told_with_file_line_and_key() {
+    let place = Place::new();
+    let files = format!("{} {}", deploys("before"), deploys("slower"));
+    for (text, said) in [
+        (
+            "value = \"cpi\"",
+            "plop: plop.toml:2: value: cannot compare ",
+        ),
+        (
+            "calibration = \"gone.json\"",
+            "plop: plop.toml:2: calibration: cannot read the calibration gone.json: ",
+        ),
+        (
+            "changed_since = \"v9\"",
+            "plop: plop.toml:2: changed_since v9: ",
+        ),
+    ] {
+        place.write("plop.toml", format!("# settings\n{text}\n"));
+        let told = place.diff(&files);
+        assert_eq!(told.status.code(), Some(2), "{}", told.stdout);
+        assert!(told.stderr.starts_with(said), "{}", told.stderr);
+    }
+    // An option is named as itself.
+    for (words, said) in [
+        ("--value cpi", "plop: cannot compare "),
+        ("--calibration no.json", "plop: cannot read the calibration"),
+        ("--changed-since v8", "plop: --changed-since v8: "),
+    ] {
+        let told = place.diff(&format!("--config /dev/null {words} {files}"));
+        assert!(told.stderr.starts_with(said), "{}", told.stderr);
+    }
 }
 
 /// A blank line would end what is code in Markdown, and have mentions and links live in the comment.

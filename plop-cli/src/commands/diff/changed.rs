@@ -46,8 +46,9 @@ pub(super) struct Changes {
 }
 
 /// What changed since a revision, as far as it is in the profiles of the sides.
-pub(super) fn since(revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> {
-    changes(revision, sides).with_context(|| format!("--changed-since {}", revision.escape_debug()))
+/// `place` is where the revision is named.
+pub(super) fn since(place: &str, revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> {
+    changes(revision, sides).with_context(|| format!("{place} {}", revision.escape_debug()))
 }
 
 fn changes(revision: &str, sides: [&[&Profile]; 2]) -> Result<Changes> {
