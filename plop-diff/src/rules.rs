@@ -8,6 +8,9 @@ use plop_core::{Error, Result};
 use crate::comparison::Warning;
 use crate::tree::{Function, Tree};
 
+/// So many ignores are named in a sentence.
+const NAMED: usize = 3;
+
 /// A name with `*` for any characters and `?` for one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pattern(String);
@@ -230,23 +233,42 @@ pub(crate) fn remarks(rules: &FunctionRules, tree: &Tree) -> Vec<Warning> {
             ),
             forbids: false,
         });
-    let of_all = (rules.ignores.iter())
-        .filter(|ignore| !ignore.expired && tree.functions.len() > 1)
-        .filter(|ignore| {
-            tree.functions
-                .iter()
-                .all(|function| ignore.of.has(function))
-        });
-    let of_all = of_all.map(|ignore| Warning {
+    over.chain(unmatched).chain(of_all(rules, tree)).collect()
+}
+
+/// What is said where ignores are about every function, one of them or all together.
+fn of_all(rules: &FunctionRules, tree: &Tree) -> Vec<Warning> {
+    let all = |counts: &dyn Fn(&Function) -> bool| {
+        tree.functions.len() > 1 && tree.functions.iter().all(counts)
+    };
+    let ignores: Vec<&Ignore> = (rules.ignores.iter())
+        .filter(|ignore| !ignore.expired)
+        .collect();
+    let warning = |which: String| Warning {
         code: "ignore-all",
         text: format!(
-            "the ignore for {} ({}) is about every function, so that nothing would fail: name those that it is about",
-            ignore.of.told(),
-            ignore.of.place
+            "{which} about every function, so that nothing would fail: name those that it is about"
         ),
         forbids: true,
-    });
-    over.chain(unmatched).chain(of_all).collect()
+    };
+    let told = |ignore: &Ignore| format!("{} ({})", ignore.of.told(), ignore.of.place);
+    let alone: Vec<Warning> = (ignores.iter())
+        .filter(|ignore| all(&|function| ignore.of.has(function)))
+        .map(|ignore| warning(format!("the ignore for {} is", told(ignore))))
+        .collect();
+    if !alone.is_empty() || !all(&|function| ignores.iter().any(|one| one.of.has(function))) {
+        return alone;
+    }
+    let mut names: Vec<String> = ignores.iter().map(|ignore| told(ignore)).collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    vec![warning(format!(
+        "the ignores for {} are together",
+        names.join(", ")
+    ))]
 }
 
 fn has_any(of: &Functions, tree: &Tree, names: &[u32]) -> bool {
@@ -310,6 +332,41 @@ mod tests {
         }
         assert!(functions("f", "shop.py").has(&shop));
         assert!(!functions("g", "shop.py").has(&shop), "both have to hold");
+    }
+
+    #[test]
+    fn ignores_that_are_about_every_function_are_told_alone_and_together() {
+        let tree = Tree {
+            functions: vec![function("parse", "a.py"), function("walk", "b.py")],
+            ..Tree::default()
+        };
+        let said = |names: &[(&str, bool)]| -> Vec<String> {
+            let ignores = names.iter().map(|(name, expired)| Ignore {
+                of: functions(name, ""),
+                reason: "r".into(),
+                until: "2026-01-01".into(),
+                expired: *expired,
+            });
+            let rules = FunctionRules {
+                ignores: ignores.collect(),
+                ..FunctionRules::default()
+            };
+            let all = remarks(&rules, &tree).into_iter();
+            let forbids = all.filter(|one| one.forbids && one.code == "ignore-all");
+            forbids.map(|one| one.text).collect()
+        };
+        assert_eq!(said(&[("parse", false)]).len(), 0);
+        assert_eq!(said(&[("parse", false), ("walk", true)]).len(), 0);
+        let together = said(&[("parse", false), ("w*", false)]);
+        assert!(
+            together.len() == 1 && together[0].contains("parse (), w* () are together about every"),
+            "{together:?}"
+        );
+        let alone = said(&[("parse", false), ("*a*", false)]);
+        assert!(
+            alone.len() == 1 && alone[0].starts_with("the ignore for *a* () is about every"),
+            "{alone:?}"
+        );
     }
 
     #[test]

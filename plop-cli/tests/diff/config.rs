@@ -761,6 +761,25 @@ fn a_setting_that_does_not_fit_is_told_with_file_line_and_key() {
     }
 }
 
+/// Two ignores hide as much as one.
+#[test]
+fn ignores_that_are_together_about_every_function_give_no_verdict() {
+    let place = Place::new();
+    let one = ignore("2099-12-31").replace("file = \"shop.py\"\n", "");
+    let rest = one.replace("\"discount\"", "\"*\"");
+    let halves: Vec<String> = ('a'..='z')
+        .chain('A'..='Z')
+        .chain(['_', '<', '['])
+        .map(|letter| rest.replace("\"*\"", &format!("\"{letter}*\"")))
+        .collect();
+    place.write("plop.toml", halves.concat());
+    let (document, code) = place.slower();
+    assert_eq!(code, 3, "{document}");
+    assert!(codes(&document).contains(&"ignore-all"), "{document}");
+    place.write("plop.toml", halves[1..].concat());
+    assert!(!codes(&place.slower().0).contains(&"ignore-all"));
+}
+
 /// A blank line would end what is code in Markdown, and have mentions and links live in the comment.
 #[test]
 fn a_reason_is_one_line_in_every_report() {
