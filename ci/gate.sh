@@ -10,7 +10,8 @@ Says whether the commit that is checked out is slower than BASE. Both are checke
 COMMAND is recorded in each of them in turns, so that whatever else the machine does meets both. COMMAND does a
 fixed piece of work with your Python program, such as a number of requests, and ends by itself with status 0.
 
-  -b BASE     the commit, branch or tag to compare with (origin/HEAD); fetched from origin if it is not there
+  -b BASE     the commit, branch or tag to compare with (origin/HEAD); one that is not here is taken from what is known
+              of origin, or else fetched from there
   -n RUNS     runs of each commit (8); five are the least with which nothing need be assumed
   -r HZ       samples a second, of each thread (250)
   -s SETUP    a line for the shell that makes a checkout ready, run once in each before the runs
@@ -59,8 +60,11 @@ commit() {
 }
 
 head=$(commit HEAD) || fail 'this is no checkout of a git repository'
-if ! before=$(commit "$base"); then
-    git fetch --quiet --no-tags --depth=1 origin -- "$base" ||
+if ! before=$(commit "$base") && ! before=$(commit "refs/remotes/origin/$base"); then
+    # One commit is enough, but asking for one alone would cut off the history of a clone that is complete.
+    depth=()
+    [[ $(git rev-parse --is-shallow-repository) != true ]] || depth=(--depth=1)
+    git fetch --quiet --no-tags "${depth[@]}" origin -- "$base" ||
         fail "there is no commit $base here or at origin: name another with -b, or fetch it before"
     before=$(commit FETCH_HEAD)
 fi
@@ -71,7 +75,13 @@ fi
 mkdir -p "$folder"
 folder=$(realpath "$folder")
 work=$(mktemp -d)
-trap 'rm -rf "$work"; git worktree prune' EXIT
+# What was checked out here goes, and no other worktree, though it may not be where it was.
+trap '
+    for side in base head; do
+        [[ ! -e $work/$side ]] || git worktree remove --force "$work/$side" || true
+    done
+    rm -rf "$work" || true
+' EXIT
 
 # inside SIDE WHAT COMMAND...: runs a command in the checkout of a side, WHAT being its name for people. What it prints
 # goes into the side's log.
@@ -97,7 +107,14 @@ done
 record() {
     local side=$1 sha=$2 file=$folder/$1-$3.plop
     shift 3
+    rm -f "$file"
     inside "$side" "$*" env PLOP_COMMIT="$sha" "$plop" record -r "$rate" -o "$file" -- "$@"
+    [[ -s $file ]] || {
+        tail -n 20 "$folder/$side.log" >&2
+        fail "in the checkout of $side this ran, and nothing was recorded: $*" \
+            'it has to start Python itself and keep it busy; what a server does that runs already is not recorded' \
+            "try it alone: plop record --show -- $*"
+    }
 }
 
 befores=() afters=()

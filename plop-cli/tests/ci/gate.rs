@@ -122,6 +122,89 @@ fn a_base_that_is_not_here_is_fetched() {
     assert!(log.starts_with(&main), "{log}");
 }
 
+/// What git has of the base is taken first, and nobody's clone is cut off for what has to be fetched.
+#[test]
+fn a_clone_that_is_complete_stays_so() {
+    let Some(shop) = Shop::new() else { return };
+    let main = shop.git(&["rev-parse", "main"]);
+    shop.harmless("change");
+    let clone = shop.path().with_file_name("clone");
+    let there = clone.display().to_string();
+    let url = format!("file://{}", shop.path().display());
+    shop.git(&["clone", "-q", "-b", "change", &url, &there]);
+    let later = shop.change(
+        "later",
+        "    rate = 0  # per cent\n",
+        "    rate = 0  # of 100\n",
+    );
+    let based = |base: &str| {
+        let mut gate = shop.command(crate::shop::script("gate.sh"));
+        gate.current_dir(&clone);
+        let command = ["--", "bash", "-c", "git rev-parse HEAD; exit 7"];
+        let told = crate::support::ended(gate.args(["-b", base]).args(command));
+        assert_eq!(code(&told), 2, "{}", told.stderr);
+        let log = std::fs::read_to_string(clone.join("plop-gate/base.log"));
+        log.unwrap_or_else(|_| panic!("{}", told.stderr))
+    };
+    let history = |of: &str| shop.git(&["-C", &there, "rev-list", "--count", of]);
+    assert!(based("later").starts_with(&later));
+    let shallow = ["-C", &there, "rev-parse", "--is-shallow-repository"];
+    assert_eq!(shop.git(&shallow), "false");
+    assert_eq!(
+        (history("HEAD"), history("FETCH_HEAD")),
+        ("2".into(), "3".into())
+    );
+
+    // A branch of origin's that has no branch here: nothing is fetched.
+    shop.git(&["-C", &there, "remote", "set-url", "origin", "/nowhere"]);
+    assert!(based("main").starts_with(&main));
+}
+
+/// A worktree may be on a disk that is not there now.
+#[test]
+fn worktrees_of_others_are_left_alone() {
+    let Some(shop) = Shop::new() else { return };
+    shop.harmless("change");
+    let other = shop.path().with_file_name("other");
+    shop.git(&[
+        "worktree",
+        "add",
+        "-q",
+        "--detach",
+        &other.display().to_string(),
+    ]);
+    std::fs::rename(&other, shop.path().with_file_name("away")).unwrap();
+    let told = gate(&shop, &["-n", "1"], "exit 7");
+    assert_eq!(code(&told), 2, "{}", told.stderr);
+    let left = shop.git(&["worktree", "list"]);
+    assert!(
+        left.lines().count() == 2 && left.contains("/other "),
+        "{left}"
+    );
+}
+
+/// `plop record` of what runs no Python ends with 0, and writes nothing.
+#[test]
+fn profiles_of_an_earlier_gate_give_no_verdict() {
+    let Some(shop) = Shop::new() else { return };
+    shop.harmless("change");
+    std::fs::create_dir(shop.path().join("plop-gate")).unwrap();
+    let recorded = crate::shop::root().join("testdata/deploys/before.plop");
+    for side in ["base", "head"] {
+        let file = shop.path().join(format!("plop-gate/{side}-1.plop"));
+        std::fs::copy(&recorded, file).unwrap();
+    }
+    let told = gate(&shop, &["-n", "1"], "true");
+    assert_eq!(code(&told), 2, "{}", told.stdout);
+    for said in [
+        "no Python was seen",
+        "in the checkout of base this ran, and nothing was recorded: bash -c true",
+        "try it alone: plop record --show -- bash -c true",
+    ] {
+        assert!(told.stderr.contains(said), "{}", told.stderr);
+    }
+}
+
 /// Exit code 1 is a verdict, so nothing that goes wrong may end with it.
 #[test]
 fn what_goes_wrong_is_no_verdict() {
@@ -147,7 +230,6 @@ fn what_goes_wrong_is_no_verdict() {
             "true",
             "no network\n",
         ),
-        (&["-n", "1"], "true", "plop-gate/base-1.plop"),
         (&["-n", "0"], WORK, "-n 0 is not a number of runs"),
         (
             &["-n", "x[$(touch pwned)]"],
