@@ -96,7 +96,9 @@ fn a_bad_deploy_is_rolled_back_and_is_not_compared_with_again() {
     );
     assert!(bad.exists(), "nothing is deleted");
 
-    // The next one, which is as slow, is compared with the good ones alone; what is as before is fine.
+    // The next one, which is as slow, is compared with the good ones alone; what is as before is fine. The bad one may
+    // have been started once more meanwhile.
+    service.deploy("slower", "d4d4d4", 25);
     service.deploy("slower", "e5e5e5", 20);
     assert_eq!(
         service.judge(&["-c", "e5e5e5", "-r", "true"]).status.code(),
@@ -129,6 +131,55 @@ fn a_roll_back_that_fails_is_an_error() {
         "{}",
         told.stderr
     );
+    let index = service.shop.file("profiles/web/plop-baseline.toml");
+    assert!(
+        index.contains("state = \"dropped\", commit = \"d4d4d4\""),
+        "{index}"
+    );
+}
+
+/// What is live counts more than what is filed.
+#[test]
+fn a_bad_deploy_is_rolled_back_where_nothing_can_be_written() {
+    let Some(service) = Service::new() else {
+        return;
+    };
+    let shop = &service.shop;
+    // No user, not even root, can write these.
+    fs::create_dir(shop.path().join("profiles/web/.plop-baseline.lock")).unwrap();
+    shop.write("profiles/reports", "");
+    service.deploy("slower", "d4d4d4", 30);
+    let told = service.judge(&["-c", "d4d4d4"]);
+    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
+    let rolled_back = shop.file("rolled-back");
+    assert!(
+        rolled_back.starts_with("d4d4d4\n### 🔴 plop: slower"),
+        "{rolled_back}"
+    );
+    for said in [
+        "the report cannot be kept beside the profiles, it is /",
+        "cannot write into profiles/web",
+        "it could not be dropped, so later deploys are compared with it too: d4d4d4",
+    ] {
+        assert!(told.stderr.contains(said), "{}", told.stderr);
+    }
+}
+
+#[test]
+fn what_was_good_before_stays_so_when_a_start_of_it_is_bad() {
+    let Some(service) = Service::new() else {
+        return;
+    };
+    let bad = service.deploy("slower", "c3c3c3", 30);
+    let name = bad.file_stem().unwrap().to_str().unwrap();
+    // A process of it that lived longer.
+    fs::copy(&bad, bad.with_file_name(format!("{name}-17.plop"))).unwrap();
+    let told = service.judge(&["-c", "c3c3c3"]);
+    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
+    service.deploy("refactored", "f6f6f6", 10);
+    let told = service.judge(&["-c", "f6f6f6"]);
+    assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+    assert!(told.stdout.contains("(3 profiles, "), "{}", told.stdout);
 }
 
 #[test]
