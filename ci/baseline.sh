@@ -10,7 +10,8 @@ Says whether the commit that is checked out is slower than the last ones whose p
 COMMAND does a fixed piece of work with your Python program, such as a number of requests, and ends by itself with
 status 0.
 
-  -a          files this commit in BASELINE, so that later ones are compared with it, unless it is slower
+  -a          files this commit in BASELINE, so that later ones are compared with it, unless it is slower; where it
+              cannot be filed, as one that was dropped, that is said, and the exit code is that of the verdict
   -n RUNS     runs of COMMAND (1)
   -r HZ       samples a second, of each thread (250)
   -s SERVICE  the name of the program (the name of the folder of the checkout)
@@ -62,11 +63,18 @@ files=()
 for ((run = 1; run <= runs; run++)); do
     echo "run $run of $runs" >&2
     file=$folder/$commit-$run.plop
+    rm -f "$file"
     PLOP_COMMIT=$commit "$plop" record -r "$rate" -o "$file" --label "service=$service" --label "commit=$commit" \
         -- "$@" >>"$folder/head.log" 2>&1 </dev/null || {
         status=$?
         tail -n 20 "$folder/head.log" >&2
         fail "this ended with $status: $*" "all that it printed is in $folder/head.log"
+    }
+    [[ -s $file ]] || {
+        tail -n 20 "$folder/head.log" >&2
+        fail "this ran, and nothing was recorded: $*" \
+            'it has to start Python itself and keep it busy; what a server does that runs already is not recorded' \
+            "try it alone: plop record --show -- $*"
     }
     files+=("$file")
 done
@@ -75,6 +83,7 @@ status=0
 "$plop" diff "${reports[@]}" --baseline "$baseline" "${files[@]}" || status=$?
 # The first commit of all has nothing to be compared with, and is what the next one is compared with.
 if [[ $accept == yes && ($status == 0 || $status == 3) ]]; then
-    "$plop" baseline accept "$baseline" "${files[@]}"
+    "$plop" baseline accept "$baseline" "${files[@]}" ||
+        echo "baseline.sh: this commit is not filed in $baseline, so later ones are not compared with it" >&2
 fi
 exit "$status"

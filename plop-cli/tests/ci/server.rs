@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::shop::{STEADY, Shop, root, script};
+use crate::shop::{STEADY, Shop, WORK, root, script};
 use crate::support::{Ended, Started, ended, finish};
 
 /// A service with deploys in the past.
@@ -240,6 +240,45 @@ fn names_with_slashes_and_numbers_that_are_none_are_refused() {
         );
     }
     assert!(!service.shop.path().join("pwned").exists());
+}
+
+#[test]
+fn a_profile_of_an_earlier_job_is_not_compared() {
+    let Some(shop) = Shop::new() else { return };
+    let commit = shop.git(&["rev-parse", "HEAD"]);
+    fs::create_dir(shop.path().join("plop-gate")).unwrap();
+    let old = shop.path().join(format!("plop-gate/{commit}-1.plop"));
+    fs::copy(root().join("testdata/deploys/before.plop"), old).unwrap();
+    let told = shop.script("baseline.sh", &["-a", "profiles", "--", "true"]);
+    assert_eq!(told.status.code(), Some(2), "{}", told.stdout);
+    for said in [
+        "no Python was seen",
+        "baseline.sh: this ran, and nothing was recorded: true",
+        "try it alone: plop record --show -- true",
+    ] {
+        assert!(told.stderr.contains(said), "{}", told.stderr);
+    }
+}
+
+/// It was compared, and that is the exit code.
+#[test]
+fn a_commit_that_was_dropped_has_its_verdict_and_is_not_filed() {
+    let Some(shop) = Shop::new() else { return };
+    let commit = shop.git(&["rev-parse", "HEAD"]);
+    fs::create_dir(shop.path().join("profiles")).unwrap();
+    shop.write(
+        "profiles/plop-baseline.toml",
+        &format!("settled = [\n  {{ state = \"dropped\", commit = \"{commit}\" }},\n]\n"),
+    );
+    let work: Vec<&str> = WORK.split(' ').collect();
+    let told = shop.script(
+        "baseline.sh",
+        &[&["-a", "profiles", "--"], &work[..]].concat(),
+    );
+    assert_eq!(told.status.code(), Some(3), "{}", told.stderr);
+    for said in ["which is dropped", "this commit is not filed in profiles"] {
+        assert!(told.stderr.contains(said), "{}", told.stderr);
+    }
 }
 
 /// Two commits, really recorded; the first one has nothing before it, and is what the second is compared with.
