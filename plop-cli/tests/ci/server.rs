@@ -163,6 +163,8 @@ fn a_bad_deploy_is_rolled_back_where_nothing_can_be_written() {
     ] {
         assert!(told.stderr.contains(said), "{}", told.stderr);
     }
+    let kept = told.stderr.split_once(" profiles, it is ").unwrap().1;
+    fs::remove_file(kept.lines().next().unwrap()).unwrap();
 }
 
 #[test]
