@@ -355,7 +355,8 @@ fn mixes(weights: &Weights, prior: &Prior) -> (f64, Vec<f64>) {
         .map(|n| {
             let part = |kind: &usize| {
                 let in_kind = pooled.in_kind[kind * sets + n];
-                pooled.kinds[*kind] * (in_kind - pooled.share[n]).powi(2)
+                // The kind that it is in, not those that it is not in: these may be more.
+                pooled.kinds[*kind] * (in_kind - pooled.share[n]).max(0.0)
             };
             let most = (0..kinds).max_by(|a, b| part(a).total_cmp(&part(b)));
             most.map_or(usual, |kind| without[kind])

@@ -564,3 +564,28 @@ fn a_unit_of_work_that_costs_far_more_is_not_ok() {
         assert_eq!(comparison.verdict, verdict, "{seconds}");
     }
 }
+
+#[test]
+fn most_of_the_whole_beside_many_kinds_of_requests_is_named() {
+    for (kinds, factor) in [(4, 1.5), (5, 1.5), (3, 2.0)] {
+        let mut before = Counts::new();
+        for kind in 0..kinds {
+            before.extend(alike(
+                &format!("main;kind_{kind}"),
+                &format!("step_{kind}"),
+                8,
+                400.0,
+            ));
+        }
+        let rest: f64 = before.iter().map(|(_, samples)| samples).sum();
+        before.push(("main;hot".into(), 2.0 * rest));
+        let after = times(
+            &before,
+            |path| if path == "main;hot" { factor } else { 1.0 },
+        );
+        let comparison = compared(&before, &after);
+        assert!(comparison.kinds > 2);
+        assert_eq!(comparison.verdict, Verdict::Regressed, "{kinds} {factor}");
+        assert_eq!(told(&comparison)[0].0, "hot");
+    }
+}
