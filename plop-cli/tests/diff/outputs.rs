@@ -133,3 +133,20 @@ fn what_cannot_be_written_is_an_error_and_nothing_is_left_behind() {
     let left = fs::read_dir(place.0.path()).unwrap().count();
     assert_eq!(left, 2, "only the inputs are there");
 }
+
+#[test]
+fn a_reader_that_goes_away_changes_no_verdict() {
+    let deploys = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/deploys");
+    for (after, status) in [("refactored", 0), ("slower", 1)] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_plop"))
+            .args(["diff", "-q", "before.plop"])
+            .arg(format!("{after}.plop"))
+            .current_dir(deploys)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Nobody reads what has yet to be found out.
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{after}");
+    }
+}
