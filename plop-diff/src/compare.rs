@@ -6,13 +6,14 @@ use crate::budget::{self, BudgetTest};
 use crate::comparison::{Comparison, Finding, Method, Mode, Total, Verdict, Warning};
 use crate::doubts;
 use crate::environment::{likeness, warnings};
+use crate::explain::{Cause, MOST_CAUSES};
 use crate::groups::{By, unlabelled};
 use crate::noise::Prior;
-use crate::power::{self, Gate};
+use crate::power::{self, Gate, Sensitivity};
 use crate::prepared::{Prepared, prepared, seed, with_samples};
 use crate::renames::{self, Renames};
 use crate::rules::{self, FunctionRules};
-use crate::scan::{Cause, MOST_CAUSES, Rules, scan};
+use crate::scan::{Rules, scan};
 use crate::shift::shift;
 use crate::strata::Strata;
 use crate::told::{finding, noise_of, of_nodes, slices, summary};
@@ -256,6 +257,7 @@ pub fn compare_deploys(
         min_effect: options.min_effect,
         required: options.require_power,
     };
+    let sensitivity = Sensitivity::of(&weights, &scan, &gate);
     let mut comparison = Comparison {
         verdict: Verdict::Ok,
         mode,
@@ -277,8 +279,10 @@ pub fn compare_deploys(
         }),
         likely: None,
         findings,
-        power: power::power(&weights, &scan, &gate),
+        power: sensitivity.powers(&gate),
+        sensitivity,
         kind_power: doubts::of_kinds(&weights, &scan),
+        large_power: power::of_large(&weights, &scan, &gate),
         noise,
         budgets: Vec::new(),
         warnings: said,
@@ -314,7 +318,7 @@ pub fn compare_deploys(
     // What may as well be the change of something else is no verdict, unless something besides it fails.
     let is_either = match rules.whole {
         Some(_) => vec![None; comparison.findings.len()],
-        None => doubts::is_either(&weights, &comparison.findings),
+        None => doubts::is_either(&weights, &scan, &comparison.findings),
     };
     let mut found = comparison.findings.iter().zip(&is_either);
     let is_surely = found.any(|(found, either)| either.is_none() && comparison.fails(found))

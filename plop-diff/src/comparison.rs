@@ -3,7 +3,7 @@
 use plop_core::ValueType;
 
 use crate::budget::BudgetTest;
-use crate::power::USUAL;
+use crate::power::{Sensitivity, USUAL};
 use crate::rules::Ignore;
 use crate::sets::Kind;
 use crate::stats::upper_tail;
@@ -273,10 +273,10 @@ pub struct Power {
     pub plan: Option<Plan>,
 }
 
-/// What could have been seen of a whole kind of request, if all that it does became slower.
+/// What could have been seen of one function, or of a whole kind of request, if all that it does became slower.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct KindPower {
-    /// The function at its top, by its number in the tree.
+pub struct NamedPower {
+    /// The function, or the one at the top of the kind of request, by its number in the tree.
     pub function: u32,
     /// Its share before.
     pub share: f64,
@@ -374,8 +374,13 @@ pub struct Comparison {
     pub likely: Option<Finding>,
     /// What could have been seen of functions.
     pub power: Vec<Power>,
+    /// The same of functions of any size.
+    pub sensitivity: Sensitivity,
     /// What could have been seen of whole kinds of requests, the largest first.
-    pub kind_power: Vec<KindPower>,
+    pub kind_power: Vec<NamedPower>,
+    /// What could have been seen of functions that are by themselves a large part of the whole, the largest first, where
+    /// shares are all that tells of them.
+    pub large_power: Vec<NamedPower>,
     /// What differs between runs.
     pub noise: Noise,
     /// What became of budgets.

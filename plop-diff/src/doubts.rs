@@ -5,7 +5,7 @@
 //! is counted, or several runs a side, tell; one pair of shares does not.
 
 use crate::compare::Options;
-use crate::comparison::{Finding, KindPower, Warning};
+use crate::comparison::{Finding, NamedPower, Warning};
 use crate::scan::Scan;
 use crate::sets::{Set, prefix_sums};
 use crate::stats::FOUR_IN_FIVE;
@@ -21,10 +21,18 @@ const MUCH: f64 = 0.1;
 /// How far the mix of requests of a service may be from what is believed of it, in standard deviations.
 const OF_SERVICES: f64 = 1.28;
 
-/// Of each finding, whether it may as well be a change the other way of everything else, which is one thing.
-pub(crate) fn is_either(weights: &Weights, findings: &[Finding]) -> Vec<Option<[u32; 2]>> {
+/// Of each finding, what may as well have changed the other way: a function that alone explains all that was found, or
+/// everything else, which is one thing.
+pub(crate) fn is_either(
+    weights: &Weights,
+    scan: &Scan,
+    findings: &[Finding],
+) -> Vec<Option<[u32; 2]>> {
     let (tree, pooled) = (weights.tree, &weights.pooled);
     let of = |one: &Finding| {
+        if let Some(rival) = scan.rival {
+            return Some([one.function, weights.sets[rival].function]);
+        }
         let set = (weights.sets.iter())
             .position(|set| (set.kind, &set.nodes) == (one.kind, &one.nodes))?;
         let (share, left) = (pooled.share[set], 1.0 - pooled.share[set]);
@@ -41,14 +49,13 @@ pub(crate) fn is_either(weights: &Weights, findings: &[Finding]) -> Vec<Option<[
     findings.iter().map(of).collect()
 }
 
-/// What is said of two things that are all there is.
+/// What is said of two things of which either changed.
 pub(crate) fn either(tree: &Tree, [one, other]: [u32; 2]) -> Warning {
     let [one, other] = [one, other].map(|id| tree.functions[id as usize].shown());
     Warning {
         code: "either-changed",
         text: format!(
-            "`{one}` and `{other}` are all there is, and shares do not tell which of them changed: work that is counted \
-             would"
+            "shares do not tell whether `{one}` changed or `{other}` did, the other way: work that is counted would"
         ),
         forbids: true,
     }
@@ -77,7 +84,7 @@ fn are_apart(tree: &Tree, [one, other]: [&Set; 2]) -> bool {
     })
 }
 
-/// Of two kinds of requests one has more of the samples than other services differ by, and that was not told from noise.
+/// A kind of request has more of the samples than other services differ by, and that was not told from noise.
 pub(crate) fn mix(
     weights: &Weights,
     scan: &Scan,
@@ -85,7 +92,7 @@ pub(crate) fn mix(
     options: &Options,
     counted: bool,
 ) -> Option<Warning> {
-    if weights.strata.count != 2 || !scan.causes.is_empty() {
+    if weights.strata.count < 2 || !scan.causes.is_empty() {
         return None;
     }
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
@@ -93,7 +100,7 @@ pub(crate) fn mix(
     let per: f64 = runs.iter().map(|runs| 1.0 / *runs as f64).sum();
     let of_kinds = [&weights.before, &weights.after].map(|selfs| samples_of_kinds(weights, selfs));
     let share = |side: usize, kind: usize| of_kinds[side][kind] / samples[side];
-    let grew = (0..2).max_by(|a, b| {
+    let grew = (0..weights.strata.count).max_by(|a, b| {
         let change = |kind: usize| share(1, kind) - share(0, kind);
         change(*a).total_cmp(&change(*b))
     })?;
@@ -116,7 +123,7 @@ pub(crate) fn mix(
     Some(Warning {
         code: "mix-changed",
         text: format!(
-            "there are two kinds of requests, and {who} has {:.1} % of the samples after {:.1} %: so few runs do not tell \
+            "of the kinds of requests {who} has {:.1} % of the samples after {:.1} %: so few runs do not tell \
              whether there were more of them or each cost more. {would} would",
             100.0 * after,
             100.0 * before
@@ -145,10 +152,10 @@ fn kind_names(weights: &Weights) -> Vec<Option<u32>> {
 }
 
 /// What growth of a whole kind of request is found, the largest first.
-pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<KindPower> {
+pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<NamedPower> {
     let prefix = prefix_sums(&weights.before);
     let names = kind_names(weights);
-    let mut powers: Vec<KindPower> = (names.into_iter().enumerate())
+    let mut powers: Vec<NamedPower> = (names.into_iter().enumerate())
         .filter_map(|(kind, function)| {
             let function = function?;
             let node = weights
@@ -165,7 +172,7 @@ pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<KindPower> {
             let error = (scan.spread.mix[set] * share * (1.0 - share)).sqrt();
             let delta = (scan.limits.at(weights.classes[set]) + FOUR_IN_FIVE) * error;
             let before = set_of.sum(weights.tree, &prefix) / prefix.last()?.max(1.0);
-            Some(KindPower {
+            Some(NamedPower {
                 function,
                 share: before,
                 detectable: delta / (1.0 - before - delta).max(0.01),

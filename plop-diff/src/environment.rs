@@ -12,6 +12,8 @@ use crate::tree::{Side, Tree};
 const LOST: f64 = 0.05;
 /// Sides that have less than this share of their samples in functions of both are of different programs.
 const COMMON: f64 = 0.1;
+/// Names that are less alike do not tell that two functions are one: only their place does.
+const ALIKE: f64 = 0.3;
 /// So many samples are not the same twice by chance.
 const TELLING: f64 = 1000.0;
 /// Fewer samples say nothing.
@@ -177,13 +179,16 @@ pub(crate) fn likeness(tree: &Tree, selfs: &[Vec<f64>; 2]) -> Option<Warning> {
             forbids: false,
         });
     }
+    // Functions that were paired by their place alone tell nothing: every program has a shape.
+    let unlike = tree.renamed.iter().filter(|one| one.name < ALIKE);
+    let unlike: BTreeSet<u32> = unlike.map(|one| one.function).collect();
     let common = [Side::Before, Side::After].map(|side| {
         let (mut all, mut in_both) = (0.0, 0.0);
         let nodes = selfs[side as usize].iter().zip(&tree.node_functions);
         for (samples, function) in nodes.skip(1) {
-            let function = &tree.functions[*function as usize];
+            let names = &tree.functions[*function as usize].raw;
             all += samples;
-            if function.raw.iter().all(|name| !name.is_empty()) {
+            if names.iter().all(|name| !name.is_empty()) && !unlike.contains(function) {
                 in_both += samples;
             }
         }
@@ -196,7 +201,7 @@ pub(crate) fn likeness(tree: &Tree, selfs: &[Vec<f64>; 2]) -> Option<Warning> {
     };
     (least < COMMON).then(|| Warning {
         code: "other-program",
-        text: format!("{part} in functions that both sides have: are they of one program?"),
+        text: format!("{part} in functions that both sides call alike: are they of one program?"),
         forbids: true,
     })
 }

@@ -39,6 +39,7 @@ mod difference;
 mod doubts;
 mod ends;
 mod environment;
+mod explain;
 mod files;
 mod groups;
 mod limits;
@@ -62,6 +63,7 @@ mod sets;
 mod shift;
 pub mod stats;
 mod strata;
+mod strongest;
 mod told;
 mod total;
 mod touched;
@@ -72,12 +74,13 @@ pub use budget::BudgetTest;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Options, compare, compare_deploys};
 pub use comparison::{
-    Comparison, Environment, Finding, KindPower, Method, Mode, Noise, Plan, Power, Reason, Shift,
+    Comparison, Environment, Finding, Method, Mode, NamedPower, Noise, Plan, Power, Reason, Shift,
     Summary, Total, TotalTest, Verdict, Warning,
 };
 pub use environment::Surroundings;
 pub use groups::By;
 pub use noise::Prior;
+pub use power::Sensitivity;
 pub use renames::{Between, Done, Renamed, Renames};
 pub use rules::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern};
 pub use series::{ChangePoint, Estimate, FEWEST_DEPLOYS, Series, Tracked, What, series};

@@ -1,9 +1,9 @@
 //! What a comparison could have seen: the growth of a function of a given size that it finds four times in
 //! five; and how much more sampling, or how many more profiles, it takes to see less.
 
-use crate::comparison::{Method, Plan, Power};
+use crate::comparison::{Method, NamedPower, Plan, Power};
 use crate::scan::{Rules, Scan};
-use crate::sets::Kind;
+use crate::sets::{Kind, prefix_sums};
 use crate::stats::{FOUR_IN_FIVE, t_upper_quantile, upper_quantile};
 use crate::touched::Class;
 use crate::tree::Side;
@@ -13,6 +13,8 @@ use crate::weigh::Weights;
 pub(crate) const SIZES: [f64; 4] = [0.01, 0.02, USUAL, 0.2];
 /// The size for which people ask how much can be seen, if they name none.
 pub(crate) const USUAL: f64 = 0.05;
+/// A function of more is told by its name what could have been seen of it.
+const LARGE: f64 = 0.3;
 /// A change in one of the two runs also makes the noise look larger that is learnt from them.
 const LEARNT: f64 = 1.1;
 /// A plan is for half of what can be seen now, but for no less than this many times what fails.
@@ -38,29 +40,82 @@ pub(crate) struct Gate<'g> {
     pub(crate) required: Option<f64>,
 }
 
-/// What the scan could have seen, and what it takes to see more.
-pub(crate) fn power(weights: &Weights, scan: &Scan, gate: &Gate) -> Vec<Power> {
-    let typical = Typical::of(weights, scan, gate);
-    let is_touched = weights.classes.contains(&Class::TouchedOwn);
-    let of_touched = is_touched.then(|| scan.limits.at(Class::TouchedOwn));
-    SIZES
-        .into_iter()
-        .map(|share| {
-            let detectable = typical.detectable(share, &More::default());
-            Power {
+/// What growth of functions of any size a comparison finds; [`Power`] is of sizes that people ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sensitivity {
+    /// A function that nobody touched.
+    untouched: Option<Typical>,
+    /// One that was touched, where that has a part of the error rate of its own.
+    touched: Option<Typical>,
+}
+
+impl Sensitivity {
+    pub(crate) fn of(weights: &Weights, scan: &Scan, gate: &Gate) -> Sensitivity {
+        let typical = Typical::of(weights, scan, gate);
+        let is_touched = weights.classes.contains(&Class::TouchedOwn);
+        Sensitivity {
+            untouched: Some(typical),
+            touched: is_touched.then(|| Typical {
+                threshold: scan.limits.at(Class::TouchedOwn),
+                ..typical
+            }),
+        }
+    }
+
+    /// The growth that is found four times in five of a function that is this share of the whole, in shares of the
+    /// whole; none where nothing was compared.
+    pub fn detectable(&self, share: f64) -> Option<f64> {
+        let typical = self.untouched.as_ref()?;
+        Some(typical.detectable(share, &More::default()))
+    }
+
+    /// The same of one that was touched; none where nobody said what was.
+    pub fn detectable_of_touched(&self, share: f64) -> Option<f64> {
+        let typical = self.touched.as_ref()?;
+        Some(typical.detectable(share, &More::default()))
+    }
+
+    /// What the scan could have seen, and what it takes to see more.
+    pub(crate) fn powers(&self, gate: &Gate) -> Vec<Power> {
+        let of_size = |share: f64| {
+            let detectable = self.detectable(share)?;
+            Some(Power {
                 share,
                 detectable,
-                touched: of_touched.map(|limit| {
-                    let typical = Typical {
-                        threshold: limit,
-                        ..typical
-                    };
-                    typical.detectable(share, &More::default())
-                }),
-                plan: typical.plan(share, detectable, gate),
+                touched: self.detectable_of_touched(share),
+                plan: self.untouched.as_ref()?.plan(share, detectable, gate),
+            })
+        };
+        SIZES.into_iter().filter_map(of_size).collect()
+    }
+}
+
+/// What growth of each function is found that is by itself a large part of the whole: its share can hardly become
+/// larger. What the whole costs tells of it, where that is counted.
+pub(crate) fn of_large(weights: &Weights, scan: &Scan, gate: &Gate) -> Vec<NamedPower> {
+    if scan.spread.total.is_finite() {
+        return Vec::new();
+    }
+    let (pooled, spread) = (&weights.pooled, &scan.spread);
+    let caution = Typical::of(weights, scan, gate).caution;
+    let prefix = prefix_sums(&weights.before);
+    let samples = weights.side_samples(Side::Before);
+    let mut powers: Vec<NamedPower> = (weights.sets.iter().enumerate())
+        .filter(|(n, set)| set.kind == Kind::Own && pooled.share[*n] > LARGE)
+        .map(|(n, set)| {
+            let weight = pooled.within[n] / spread.within[n] + pooled.mix[n] / spread.mix[n];
+            let error = caution * pooled.variance(n) / weight.sqrt();
+            let delta = (scan.limits.at(weights.classes[n]) + FOUR_IN_FIVE) * error;
+            let share = set.sum(weights.tree, &prefix) / samples;
+            NamedPower {
+                function: set.function,
+                share,
+                detectable: delta / (1.0 - share - delta).max(0.01),
             }
         })
-        .collect()
+        .collect();
+    powers.sort_by(|a, b| b.share.total_cmp(&a.share));
+    powers
 }
 
 /// More of the same.
@@ -78,7 +133,7 @@ impl Default for More {
 }
 
 /// What a function of this service is like, and what is asked of it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Typical {
     /// The variance of a change within kinds of requests, over that of a single sample: by sampling, and by what
     /// differs between runs. Of the latter there is more the larger a function is.

@@ -31,6 +31,18 @@ pub struct Renamed {
     /// How alike the two are in name, callers, callees and cost: at most 1, which is also what was said by
     /// [`Renames::same`].
     pub score: f64,
+    /// How alike the names alone are, files and words of them: from 0 to 1, which is also what was said.
+    pub name: f64,
+}
+
+/// Two names of one function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) before: u32,
+    pub(crate) after: u32,
+    /// As of [`Renamed`].
+    pub(crate) score: f64,
+    pub(crate) name: f64,
 }
 
 /// A function of one side only, which callers and callees of the other side do without.
@@ -89,7 +101,7 @@ struct Names<'t> {
     partner: Vec<Option<u32>>,
     /// Whether a function is looked through: callers and callees of the other side do without it.
     between: Vec<bool>,
-    renamed: Vec<(u32, u32, f64)>,
+    renamed: Vec<Pair>,
 }
 
 impl Names<'_> {
@@ -107,10 +119,10 @@ impl Names<'_> {
         }
     }
 
-    fn pair(&mut self, before: u32, after: u32, score: f64) {
-        self.partner[before as usize] = Some(after);
-        self.partner[after as usize] = Some(before);
-        self.renamed.push((before, after, score));
+    fn pair(&mut self, pair: Pair) {
+        self.partner[pair.before as usize] = Some(pair.after);
+        self.partner[pair.after as usize] = Some(pair.before);
+        self.renamed.push(pair);
     }
 }
 
@@ -191,17 +203,20 @@ pub(crate) fn rename(tree: Tree, renames: &Renames) -> Tree {
     if names.only.iter().any(Option::is_some) {
         rounds::match_all(&mut names, &mut between);
     }
-    let asked = asked.into_iter();
-    names
-        .renamed
-        .extend(asked.map(|(before, after)| (before, after, 1.0)));
+    let said_so = asked.into_iter().map(|(before, after)| Pair {
+        before,
+        after,
+        score: 1.0,
+        name: 1.0,
+    });
+    names.renamed.extend(said_so);
     let mut renamed = std::mem::take(&mut names.renamed);
     renamed.sort_by(|a, b| {
-        let share = |(before, after, _): &(u32, u32, f64)| {
-            names.costs[0].all[*before as usize] / names.samples[0]
-                + names.costs[1].all[*after as usize] / names.samples[1]
+        let share = |pair: &Pair| {
+            names.costs[0].all[pair.before as usize] / names.samples[0]
+                + names.costs[1].all[pair.after as usize] / names.samples[1]
         };
-        share(b).total_cmp(&share(a)).then(a.1.cmp(&b.1))
+        share(b).total_cmp(&share(a)).then(a.after.cmp(&b.after))
     });
     let tree = match renamed.is_empty() && between.is_empty() {
         true => tree,

@@ -20,6 +20,18 @@ pub enum Kind {
     Edge,
 }
 
+impl Kind {
+    /// The word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Own => "self",
+            Kind::Inclusive => "inclusive",
+            Kind::Subtree => "subtree",
+            Kind::Edge => "edge",
+        }
+    }
+}
+
 /// A set of stacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Set {

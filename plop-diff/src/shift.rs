@@ -6,7 +6,8 @@
 //! counted once, and its error is smaller than theirs: what went from the one to the other is no chance of the sum.
 
 use crate::comparison::Shift;
-use crate::scan::{Cause, Scan};
+use crate::explain::Cause;
+use crate::scan::Scan;
 use crate::weigh::Weights;
 
 /// So many growths and shrinkings are tried, the largest.

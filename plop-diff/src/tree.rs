@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::groups::{By, Groups};
 use crate::matching::match_names;
 use crate::names::{Canonical, canonical, root_of};
-use crate::renames::{Between, Done, Renamed, Renames, rename};
+use crate::renames::{Between, Done, Pair, Renamed, Renames, rename};
 
 /// Which side of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -396,14 +396,14 @@ impl Tree {
     pub(crate) fn rewritten(
         self,
         selfs: &[Vec<f64>; 2],
-        renamed: &[(u32, u32, f64)],
+        renamed: &[Pair],
         between: &[Between],
     ) -> Tree {
         let totals = selfs.each_ref().map(|selfs| self.totals(selfs));
         let mut grown = Grown::default();
         let mut functions = self.functions;
         let mut called: Vec<u32> = (0..functions.len() as u32).collect();
-        for (before, after, _) in renamed {
+        for Pair { before, after, .. } in renamed {
             called[*before as usize] = *after;
             let [name, file] = {
                 let old = &mut functions[*before as usize];
@@ -476,9 +476,10 @@ impl Tree {
             })
             .collect();
         tree.renamed = (renamed.iter().copied())
-            .map(|(_, function, score)| Renamed {
-                function: number(function),
-                score,
+            .map(|pair| Renamed {
+                function: number(pair.after),
+                score: pair.score,
+                name: pair.name,
             })
             .filter(|renamed| renamed.function != NO_FUNCTION)
             .collect();

@@ -164,8 +164,6 @@ pub(crate) struct Change {
     pub(crate) error: f64,
     /// What tells most of it.
     pub(crate) by: Evidence,
-    /// By what factor the set changed.
-    pub(crate) factor: f64,
 }
 
 /// The parts that a change is told by.
@@ -467,9 +465,37 @@ impl<'t> Weights<'t> {
                 () if weight_within >= 0.5 * (weight - weight_total) => Evidence::Within,
                 () => Evidence::Mix,
             },
-            // A change by the share x is from half of it below the middle to half of it above.
-            factor: ((1.0 + 0.5 * x).max(1e-3) / (1.0 - 0.5 * x).max(1e-3)).clamp(1e-3, 1e3),
         }
+    }
+
+    /// By what factor a set changed if it is all that changed the whole, as the whole and the set's share tell, each
+    /// counted by how precise its logarithm is; none where the share tells more of it.
+    pub(crate) fn factor_by_whole(
+        &self,
+        pooled: &Pooled,
+        sums: &Sums,
+        spread: &Spread,
+        n: usize,
+    ) -> Option<f64> {
+        let (_, weight, weight_total) = self.combined(pooled, sums, spread, n);
+        if weight_total <= 0.0 {
+            return None;
+        }
+        let parts = sums.within[n] + sums.mix[n];
+        let (least, most) = (1e-3, 1.0 - 1e-3);
+        let before = (pooled.share[n] - parts / sums.before).clamp(0.5 / sums.before, most);
+        let after = (pooled.share[n] + parts / sums.after).clamp(0.5 / sums.after, most);
+        let by_shares = after * (1.0 - before) / (before * (1.0 - after));
+        let by_whole = (1.0 + sums.total.exp_m1() / before).max(least);
+        // The variance of a logarithm of odds, over what it is when both sides have the common share.
+        let of = |share: f64, samples: f64| 1.0 / (samples * share * (1.0 - share));
+        let apart = of(before, sums.before) + of(after, sums.after);
+        let common = (1.0 / sums.before + 1.0 / sums.after) / pooled.variance(n);
+        let of_shares = (weight - weight_total) * common / apart;
+        let of_whole = (before * by_shares).powi(2) / spread.total;
+        let log = of_whole * by_whole.ln() + of_shares * by_shares.ln();
+        let factor = (log / (of_whole + of_shares)).exp();
+        (of_whole >= of_shares).then(|| factor.clamp(least, 1.0 / least))
     }
 
     /// The ratio of the common design effect over stretches of slices to that of slices: 1 where slices do

@@ -187,7 +187,7 @@ fn different_programs_are_no_verdict() {
     );
     assert!(
         text.contains(
-            "hardly any sample is in functions that both sides have: are they of one program?"
+            "hardly any sample is in functions that both sides call alike: are they of one program?"
         ),
         "{text}"
     );

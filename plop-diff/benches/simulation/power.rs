@@ -147,14 +147,11 @@ fn run(bench: &Bench, guilty: usize, points: f64, seed: u64, trial: usize) -> Tr
     }
 }
 
-/// What a comparison says of a function of any size, between the sizes that it tells.
+/// What a comparison says of a function of some size.
 fn printed(comparison: &Comparison, share: f64) -> f64 {
-    let told = &comparison.power;
-    let at = (1..told.len() - 1)
-        .find(|n| share <= told[*n].share)
-        .unwrap_or(told.len() - 1);
-    let (below, above) = (&told[at - 1], &told[at]);
-    let part = (share / below.share).ln() / (above.share / below.share).ln();
-    let [low, high] = [below, above].map(|power| power.touched.unwrap_or(power.detectable));
-    low * (high / low).powf(part)
+    let sensitivity = &comparison.sensitivity;
+    let of_touched = sensitivity.detectable_of_touched(share);
+    of_touched
+        .or_else(|| sensitivity.detectable(share))
+        .expect("the sides were compared")
 }

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::between::{find_between, find_inlined};
 use super::words::{Words, product};
-use super::{Between, LEAST, Names};
+use super::{Between, LEAST, Names, Pair};
 use crate::tree::{NO_FUNCTION, Side};
 
 /// At most so many rounds.
@@ -151,7 +151,12 @@ fn accept(
     let mut found = 0;
     for pair in &*scored {
         if names.is_open(pair.before) && names.is_open(pair.after) && is_good(pair) {
-            names.pair(pair.before, pair.after, score(pair));
+            names.pair(Pair {
+                before: pair.before,
+                after: pair.after,
+                score: score(pair),
+                name: pair.name,
+            });
             found += 1;
         }
     }

@@ -3,7 +3,7 @@
 
 use plop_diff::{
     Between, Budget, BudgetTest, Comparison, Environment, Finding, Function, Functions, Ignore,
-    LastChange, Power, Renamed, Side, Summary, Total, TouchedHere, Verdict, Warning,
+    LastChange, NamedPower, Power, Renamed, Side, Summary, Total, TouchedHere, Verdict, Warning,
 };
 use serde_json::{Value, json};
 
@@ -53,13 +53,21 @@ pub(super) fn document(comparison: &Comparison) -> Value {
             .collect::<Vec<_>>(),
         "touched": comparison.touched.as_ref().map(|here| touched(comparison, here)),
         "power": comparison.power.iter().map(power).collect::<Vec<_>>(),
-        "power_of_kinds": comparison.kind_power.iter().map(|power| json!({
+        "power_of_kinds": named_powers(comparison, &comparison.kind_power),
+        "power_of_functions": named_powers(comparison, &comparison.large_power),
+        "warnings": warnings(&comparison.warnings),
+    })
+}
+
+fn named_powers(comparison: &Comparison, powers: &[NamedPower]) -> Vec<Value> {
+    let told = |power: &NamedPower| {
+        json!({
             "function": function(&comparison.tree.functions[power.function as usize]),
             "share": power.share,
             "mde_points": points(power.detectable),
-        })).collect::<Vec<_>>(),
-        "warnings": warnings(&comparison.warnings),
-    })
+        })
+    };
+    powers.iter().map(told).collect()
 }
 
 fn warnings(said: &[Warning]) -> Vec<Value> {

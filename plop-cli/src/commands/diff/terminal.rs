@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use plop_core::duration;
 use plop_diff::{
-    BudgetTest, Comparison, Done, Finding, Function, Method, Mode, Most, Plan, Reason, Shift, Side,
-    Summary, Verdict,
+    BudgetTest, Comparison, Done, Finding, Function, Method, Mode, Most, NamedPower, Plan, Reason,
+    Shift, Side, Summary, Verdict,
 };
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
@@ -458,12 +458,21 @@ pub(super) fn seen(comparison: &Comparison) -> Vec<String> {
         unsigned(usual.detectable),
         others.join(", ")
     ));
-    if let Some(kind) = comparison.kind_power.first() {
+    let named = |power: &NamedPower| {
+        format!(
+            "({}, {}): growth by {}",
+            shown(comparison.tree.functions[power.function as usize].shown()),
+            fixed(percent(power.share)),
+            unsigned(power.detectable)
+        )
+    };
+    if let Some(largest) = comparison.large_power.first() {
+        texts.push(format!("seen of the largest function {}", named(largest)));
+    }
+    if let Some(largest) = comparison.kind_power.first() {
         texts.push(format!(
-            "seen of whole kinds of requests: the largest ({}, {}) growing by {}",
-            shown(comparison.tree.functions[kind.function as usize].shown()),
-            fixed(percent(kind.share)),
-            unsigned(kind.detectable)
+            "seen of the largest kind of request {}",
+            named(largest)
         ));
     }
     if let Some(plan) = &usual.plan {

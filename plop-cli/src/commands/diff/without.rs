@@ -1,7 +1,9 @@
 //! What reports say where there is nothing to compare with: that there is no verdict. A file that was not written
 //! would be taken for one in which all is well, or be that of the last time.
 
-use plop_diff::{Comparison, Method, Mode, Noise, Summary, Tree, Verdict, Warning, samples_of};
+use plop_diff::{
+    Comparison, Method, Mode, Noise, Sensitivity, Summary, Tree, Verdict, Warning, samples_of,
+};
 
 use super::baseline::Deploy;
 
@@ -53,7 +55,9 @@ pub(super) fn comparison(
         findings: Vec::new(),
         likely: None,
         power: Vec::new(),
+        sensitivity: Sensitivity::default(),
         kind_power: Vec::new(),
+        large_power: Vec::new(),
         noise: Noise::default(),
         budgets: Vec::new(),
         touched: None,

@@ -1,0 +1,7 @@
+//! Causes of which there are many, that are large, or that only moved: what is told of them, and whether it fails.
+
+mod doubts;
+mod large;
+mod many;
+mod moved;
+mod runs;

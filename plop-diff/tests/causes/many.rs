@@ -1,0 +1,268 @@
+//! Several causes, and one that is taken for several.
+
+use plop_core::Profile;
+use plop_diff::{Options, Verdict, compare};
+
+use crate::runs::*;
+
+#[test]
+fn improvements_do_not_hide_a_regression() {
+    let mut before = alike("main", "old", 12, 6000.0);
+    before.extend(alike("main", "other", 20, 4000.0));
+    before.push(("main;victim".into(), 4000.0));
+    let after = times(&before, |path| match path {
+        "main;victim" => 1.5,
+        path if path.starts_with("main;old") => 0.1,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert_eq!(comparison.findings.len(), 13);
+    let told = told(&comparison);
+    let victim = told.iter().find(|(name, _)| *name == "victim");
+    // Two thousand samples more of 156,000.
+    assert!(
+        victim.is_some_and(|(_, points)| (points - 1.28).abs() < 0.15),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn of_two_causes_each_has_its_own_points() {
+    let mut before = alike("main", "other", 20, 2750.0);
+    before.extend([
+        ("main;large".into(), 40_000.0),
+        ("main;small".into(), 5000.0),
+    ]);
+    let after = times(&before, |path| match path {
+        "main;large" => 0.5,
+        "main;small" => 2.0,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    let mut points = told(&comparison);
+    points.sort_by(|a, b| a.0.cmp(b.0));
+    assert_eq!(points.len(), 2, "{points:?}");
+    assert!((points[0].1 + 20.0).abs() < 0.5, "{points:?}");
+    assert!((points[1].1 - 5.0).abs() < 0.2, "{points:?}");
+    // What did not change has as many samples before as after.
+    assert!((comparison.rest - 1.0).abs() < 0.01, "{}", comparison.rest);
+}
+
+#[test]
+fn a_growth_that_does_not_fail_makes_no_doubtful_one_certain() {
+    let mut before = alike("main", "other", 20, 5000.0);
+    before.extend([("main;victim".into(), 2000.0), ("main;tiny".into(), 1.0)]);
+    let after = |tiny: f64| {
+        times(&before, |path| match path {
+            "main;victim" => 1.3,
+            "main;tiny" => tiny,
+            _ => 1.0,
+        })
+    };
+    for tiny in [1.0, 400.0] {
+        let (before, after) = (run(&before, 0), run(&after(tiny), 0));
+        let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+        assert_eq!(
+            comparison.verdict,
+            Verdict::Inconclusive,
+            "{:?}",
+            told(&comparison)
+        );
+        let named = told(&comparison).iter().any(|(name, _)| *name == "tiny");
+        assert_eq!(named, tiny > 1.0);
+    }
+}
+
+#[test]
+fn counted_work_invents_no_second_cause() {
+    let mut before = vec![("main;route_1;render".to_owned(), 2000.0)];
+    for route in 0..4 {
+        before.extend(alike(
+            &format!("main;route_{route}"),
+            &format!("step_{route}"),
+            8,
+            500.0,
+        ));
+    }
+    // Render is a ninth of the whole.
+    for (factor, runs) in [(0.3, 8), (0.5, 6), (1.5, 5), (2.0, 8), (3.0, 5)] {
+        let after = times(&before, |path| {
+            if path.ends_with("render") {
+                factor
+            } else {
+                1.0
+            }
+        });
+        let seconds = 100.0 * (1.0 + (factor - 1.0) / 9.0);
+        let comparison = compared_runs(
+            &varied(&before, 0, runs, 100.0),
+            &varied(&after, 50, runs, seconds),
+        );
+        let told = told(&comparison);
+        assert_eq!((told.len(), told[0].0), (1, "render"), "{factor}: {told:?}");
+        assert!(
+            (told[0].1 - (seconds - 100.0)).abs() < 1.5,
+            "{factor}: {told:?}"
+        );
+        let fails = comparison.verdict == Verdict::Regressed;
+        assert_eq!(fails, factor > 1.0, "{factor}");
+    }
+}
+
+#[test]
+fn a_change_sets_no_limit_of_its_own() {
+    // Of 252 ways to deal five and five runs one is the sides in each other's place, where what shrank grows.
+    let mut before = alike("main", "step", 24, 600.0);
+    before.push(("main;shrunk".into(), 1800.0));
+    let after = times(&before, |path| match path {
+        "main;shrunk" => 0.4,
+        "main;step_3" => 2.0,
+        _ => 1.0,
+    });
+    let comparison = compared_runs(&varied(&before, 0, 5, 100.0), &varied(&after, 50, 5, 97.0));
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert!(
+        told(&comparison)
+            .iter()
+            .any(|(name, points)| *name == "step_3" && *points > 2.0)
+    );
+    assert!(comparison.threshold < 8.0, "{}", comparison.threshold);
+}
+
+#[test]
+fn what_changed_alike_is_blamed_on_no_part() {
+    let counts = alike("main", "step", 20, 1000.0);
+    let runs = |grown: f64| -> Vec<Profile> {
+        (0..6)
+            .map(|n| {
+                // The whole is known to a hundred-thousandth, and its parts to a few hundredths.
+                let moved = times(&counts, |path| {
+                    let step: usize = path[10..].parse().expect("a number");
+                    1.0 + 0.03 * ((7 * step + 5 * n + 3) % 11) as f64 / 11.0
+                });
+                let mut run = run(&moved, 80);
+                run.meta.cpu_ns = Some((32e9 * grown * (1.0 + 1e-5 * n as f64)) as i64);
+                run.meta.work = vec![("requests".into(), 1000)];
+                run
+            })
+            .collect()
+    };
+    for grown in [1.006, 1.03] {
+        let (before, after) = (runs(1.0), runs(grown));
+        let [before, after] = [&before, &after].map(|runs| runs.iter().collect::<Vec<_>>());
+        let comparison = compare(&before, &after, &Options::default()).expect("they compare");
+        assert_eq!(comparison.verdict, Verdict::Regressed, "the whole grew");
+        assert_eq!(told(&comparison), [], "{grown}");
+        let total = comparison.total.as_ref().expect("work is counted");
+        let alike = total.alike.expect("everything grew alike");
+        assert!((alike - (grown - 1.0)).abs() < 1e-4, "{alike}");
+    }
+}
+
+/// Paths with their parts of a hundred, as samples.
+fn percent(parts: &[(f64, &str)], samples: f64) -> Counts {
+    (parts.iter())
+        .map(|(part, path)| (format!("main;{path}"), part * samples / 100.0))
+        .collect()
+}
+
+#[test]
+fn one_function_is_one_cause_where_branches_change_their_shares() {
+    let two_thirds = [
+        (66.67, "hot"),
+        (21.67, "h1;p2;p1;p3;util"),
+        (5.54, "h2;read"),
+        (1.73, "h0;p2;p1;other"),
+        (1.36, "h1;p0;p1;parse"),
+        (0.64, "h0;p0;copy"),
+        (0.39, "h1;p1;p0;sort"),
+        (0.38, "h1;p1;p0;p3;find"),
+        (0.34, "h1;send"),
+        (0.27, "h0;drop"),
+        (0.24, "h2;open"),
+        (0.19, "h0;lock"),
+        (0.17, "h0;wait"),
+        (0.16, "h2;p0;p1;scan"),
+        (0.14, "h2;p1;poll"),
+        (0.12, "h2;free"),
+    ];
+    let most_of_a_branch = [
+        (83.33, "hot"),
+        (7.47, "h1;p0;p1;find"),
+        (3.55, "h1;p2;p3;sort"),
+        (1.57, "h0;p2;read"),
+        (1.51, "h0;util"),
+        (1.49, "h0;p0;open"),
+        (1.08, "h1;p2;p3;p4;scan"),
+    ];
+    let beside_large_ones = [
+        (60.02, "h0;p1;p0;p3;util"),
+        (9.09, "hot"),
+        (8.66, "h0;p2;read"),
+        (8.60, "h0;p1;p2;sort"),
+        (7.75, "h0;p0;p3;other"),
+        (5.88, "h0;open"),
+    ];
+    for (parts, samples, name, factor) in [
+        (&two_thirds[..], 16_000.0, "hot", 0.3),
+        (&two_thirds, 16_000.0, "hot", 0.5),
+        (&most_of_a_branch, 160_000.0, "sort", 3.0),
+        (&beside_large_ones, 160_000.0, "sort", 3.0),
+    ] {
+        let before = percent(parts, samples);
+        let after = times(&before, |path| match path.ends_with(name) {
+            true => factor,
+            false => 1.0,
+        });
+        for first in [50, 51, 52] {
+            let mut sides = [
+                varied(&before, 0, 1, 100.0),
+                varied(&after, first, 1, 100.0),
+            ];
+            for run in sides.iter_mut().flatten() {
+                run.meta.work.clear();
+            }
+            let comparison = compared_runs(&sides[0], &sides[1]);
+            let told = told(&comparison);
+            assert_eq!((told.len(), told[0].0), (1, name), "{factor}: {told:?}");
+            let fails = comparison.verdict == Verdict::Regressed;
+            assert_eq!(fails, factor > 1.0, "{name} {factor} {first}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn counted_work_and_shares_count_by_how_sure_they_are() {
+    // What the whole tells of a function that lost most of its cost is not as sure as its share, which leaves nothing of
+    // it to the function's caller.
+    let parts = [
+        (38.01, "h1;sort"),
+        (29.84, "h0;fast"),
+        (9.73, "h1;p1;find"),
+        (5.27, "h1;p2;read"),
+        (4.09, "h1;scan"),
+        (3.25, "h1;p1;p2;open"),
+        (2.78, "h2;p2;free"),
+        (2.00, "h0;p2;send"),
+        (1.55, "h0;p2;p3;poll"),
+        (0.81, "h0;util"),
+        (0.65, "h0;lock"),
+        (2.02, "h2;p0;wait"),
+    ];
+    let before = percent(&parts, 3200.0);
+    let after = times(&before, |path| match path.ends_with("fast") {
+        true => 0.3,
+        false => 1.0,
+    });
+    // Of twenty-one points that the function lost, the whole shows a little more or less.
+    for seconds in [78.6, 79.1, 79.6] {
+        let comparison = compared_runs(
+            &varied(&before, 0, 5, 100.0),
+            &varied(&after, 50, 5, seconds),
+        );
+        let told = told(&comparison);
+        assert_eq!((told.len(), told[0].0), (1, "fast"), "{seconds}: {told:?}");
+        assert_eq!(comparison.verdict, Verdict::Ok);
+    }
+}
