@@ -81,7 +81,7 @@ pub(crate) fn tests(
     let limit = rules.alpha / budgets.len() as f64;
     (budgets.iter().zip(places))
         .map(|(budget, (functions, place))| {
-            let share = sets[place].sum(tree, &after) / samples;
+            let share = sets[place].sum(&after) / samples;
             let cost = match comparison.mode {
                 Mode::Work => comparison.amount(1.0, Side::After),
                 _ => None,
@@ -126,17 +126,12 @@ fn set(budget: &Budget, tree: &Tree) -> (usize, Set) {
         }
     }
     let function = is_one.iter().position(|is_one| *is_one).unwrap_or(0);
-    let set = Set {
-        kind: if budget.own {
-            Kind::Own
-        } else {
-            Kind::Inclusive
-        },
-        function: function as u32,
-        caller: None,
-        nodes,
-        also: Vec::new(),
+    let kind = if budget.own {
+        Kind::Own
+    } else {
+        Kind::Inclusive
     };
+    let set = Set::new(tree, kind, function as u32, None, nodes);
     (is_one.iter().filter(|is_one| **is_one).count(), set)
 }
 

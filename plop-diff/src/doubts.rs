@@ -7,7 +7,7 @@
 use crate::compare::Options;
 use crate::comparison::{Finding, NamedPower, Warning};
 use crate::scan::Scan;
-use crate::sets::{Set, prefix_sums};
+use crate::sets::prefix_sums;
 use crate::stats::FOUR_IN_FIVE;
 use crate::tree::{Side, Tree};
 use crate::weigh::Weights;
@@ -28,7 +28,7 @@ pub(crate) fn is_either(
     scan: &Scan,
     findings: &[Finding],
 ) -> Vec<Option<[u32; 2]>> {
-    let (tree, pooled) = (weights.tree, &weights.pooled);
+    let pooled = &weights.pooled;
     let of = |one: &Finding| {
         if let Some(rival) = scan.rival {
             return Some([one.function, weights.sets[rival].function]);
@@ -42,7 +42,7 @@ pub(crate) fn is_either(
         let other = (0..weights.sets.len()).find(|other| {
             pooled.share[*other] > NEARLY_ALL * left
                 && weights.has_few_beside[*other]
-                && are_apart(tree, [&weights.sets[set], &weights.sets[*other]])
+                && weights.sets[set].is_apart_from(&weights.sets[*other])
         })?;
         Some([set, other].map(|set| weights.sets[set].function))
     };
@@ -75,15 +75,6 @@ pub(crate) fn whole(change: f64, findings: &[Finding]) -> Option<Warning> {
     })
 }
 
-/// Whether two sets have no stack in common.
-fn are_apart(tree: &Tree, [one, other]: [&Set; 2]) -> bool {
-    one.ranges(tree).all(|(from, to)| {
-        other
-            .ranges(tree)
-            .all(|(start, end)| to <= start || end <= from)
-    })
-}
-
 /// A kind of request has more of the samples than other services differ by, and that was not told from noise.
 pub(crate) fn mix(
     weights: &Weights,
@@ -98,7 +89,8 @@ pub(crate) fn mix(
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
     let v = 1.0 / samples[0] + 1.0 / samples[1];
     let per: f64 = runs.iter().map(|runs| 1.0 / *runs as f64).sum();
-    let of_kinds = [&weights.before, &weights.after].map(|selfs| samples_of_kinds(weights, selfs));
+    let of_kinds =
+        [&weights.before, &weights.after].map(|samples| samples_of_kinds(weights, samples));
     let share = |side: usize, kind: usize| of_kinds[side][kind] / samples[side];
     let grew = (0..weights.strata.count).max_by(|a, b| {
         let change = |kind: usize| share(1, kind) - share(0, kind);
@@ -132,9 +124,9 @@ pub(crate) fn mix(
     })
 }
 
-fn samples_of_kinds(weights: &Weights, selfs: &[f64]) -> Vec<f64> {
+fn samples_of_kinds(weights: &Weights, stacks: &[f64]) -> Vec<f64> {
     let mut kinds = vec![0.0; weights.strata.count];
-    for (samples, kind) in selfs.iter().zip(&weights.strata.of) {
+    for (samples, kind) in stacks.iter().zip(&weights.strata.of) {
         kinds[usize::from(*kind)] += samples;
     }
     kinds
@@ -142,27 +134,17 @@ fn samples_of_kinds(weights: &Weights, selfs: &[f64]) -> Vec<f64> {
 
 /// The function at the top of each kind of request; none for what is beside all of them.
 fn kind_names(weights: &Weights) -> Vec<Option<u32>> {
-    let (tree, of) = (weights.tree, &weights.strata.of);
-    let mut names = vec![None; weights.strata.count];
-    // Nodes come before what is below them. The root is of what is beside all kinds, if there is anything.
-    for node in (1..tree.len()).filter(|node| of[*node] != of[0]) {
-        names[usize::from(of[node])].get_or_insert(tree.node_functions[node]);
-    }
-    names
+    let function = |top: &Option<u32>| top.map(|node| weights.tree.node_functions[node as usize]);
+    weights.strata.tops.iter().map(function).collect()
 }
 
 /// What growth of a whole kind of request is found, the largest first.
 pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<NamedPower> {
     let prefix = prefix_sums(&weights.before);
-    let names = kind_names(weights);
-    let mut powers: Vec<NamedPower> = (names.into_iter().enumerate())
-        .filter_map(|(kind, function)| {
-            let function = function?;
-            let node = weights
-                .strata
-                .of
-                .iter()
-                .position(|of| usize::from(*of) == kind)? as u32;
+    let mut powers: Vec<NamedPower> = (weights.strata.tops.iter().enumerate())
+        .filter_map(|(kind, top)| {
+            let node = (*top)?;
+            let function = weights.tree.node_functions[node as usize];
             let share = weights.pooled.kinds[kind];
             let set = (0..weights.sets.len()).find(|n| {
                 let set = &weights.sets[*n];
@@ -171,7 +153,7 @@ pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<NamedPower> {
             let set_of = &weights.sets[set];
             let error = (scan.spread.mix[set] * share * (1.0 - share)).sqrt();
             let delta = (scan.limits.at(weights.classes[set]) + FOUR_IN_FIVE) * error;
-            let before = set_of.sum(weights.tree, &prefix) / prefix.last()?.max(1.0);
+            let before = set_of.sum(&prefix) / prefix.last()?.max(1.0);
             Some(NamedPower {
                 function,
                 share: before,

@@ -6,7 +6,6 @@ use crate::limits::Limits;
 use crate::sets::{Kind, Set, prefix_sums};
 use crate::stats::upper_quantile;
 use crate::strongest::{AGAINST, Wanted, strongest};
-use crate::tree::Tree;
 use crate::weigh::{Change, Evidence, FEWEST, Pooled, Spread, Sums, Weights};
 
 /// A change that is too large for chance.
@@ -70,7 +69,7 @@ pub(crate) struct Explaining<'w> {
     pub(crate) whole: Option<f64>,
 }
 
-/// Own samples of each node, before and after.
+/// Samples of each stack, before and after.
 type Selfs = [Vec<f64>; 2];
 
 impl Explaining<'_> {
@@ -153,7 +152,7 @@ impl Explaining<'_> {
             limits,
             ..
         } = *self;
-        let (tree, sets) = (weights.tree, weights.sets);
+        let sets = weights.sets;
         let functions = sets.iter().filter(|set| set.kind == Kind::Own).count();
         let blamed = upper_quantile(BLAMED / functions.max(1) as f64);
         let mut selfs = self.selfs();
@@ -166,7 +165,7 @@ impl Explaining<'_> {
         };
         loop {
             let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
-            let pooled = Pooled::of(tree, sets, weights.strata, &both);
+            let pooled = Pooled::of(sets, weights.strata, &both);
             let mut sums = sums_of(weights, &pooled, &selfs);
             if sums.before.min(sums.after) < FEWEST {
                 break;
@@ -271,10 +270,7 @@ impl Explaining<'_> {
         changes: &[Change],
     ) -> Cause {
         let (weights, change) = (self.weights, changes[set]);
-        let left: f64 = weights.sets[set]
-            .ranges(weights.tree)
-            .map(|(from, to)| sum(&selfs[1][from..to]))
-            .sum();
+        let left = weights.sets[set].sum_of(&selfs[1]);
         let by_whole = weights.factor_by_whole(pooled, sums, self.spread, set);
         Cause {
             set,
@@ -291,7 +287,7 @@ impl Explaining<'_> {
         let mut selfs = selfs.clone();
         cause.take_out(weights, &mut selfs);
         let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
-        let pooled = Pooled::of(weights.tree, weights.sets, weights.strata, &both);
+        let pooled = Pooled::of(weights.sets, weights.strata, &both);
         let sums = sums_of(weights, &pooled, &selfs);
         if sums.before.min(sums.after) < FEWEST {
             return 0.0;
@@ -315,12 +311,12 @@ impl Cause {
     fn take_out(&self, weights: &Weights, [before, after]: &mut Selfs) {
         let set = &weights.sets[self.set];
         if self.gone {
-            for (from, to) in set.ranges(weights.tree) {
+            for (from, to) in set.spans() {
                 before[from..to].fill(0.0);
                 after[from..to].fill(0.0);
             }
         } else {
-            divide(weights.tree, set, after, self.odds);
+            divide(set, after, self.odds);
         }
     }
 }
@@ -329,7 +325,7 @@ fn sum(selfs: &[f64]) -> f64 {
     selfs.iter().sum()
 }
 
-/// The within and mix parts of every set, straight from the nodes.
+/// The within and mix parts of every set, straight from the stacks.
 fn sums_of(weights: &Weights, pooled: &Pooled, [before, after]: &Selfs) -> Sums {
     let prefix = prefix_sums(after);
     let mut kinds = vec![0.0; weights.strata.count];
@@ -342,7 +338,7 @@ fn sums_of(weights: &Weights, pooled: &Pooled, [before, after]: &Selfs) -> Sums 
             let expected: f64 = (kinds.iter().enumerate())
                 .map(|(kind, samples)| samples * pooled.in_kind[kind * sets + n])
                 .sum();
-            set.sum(weights.tree, &prefix) - expected
+            set.sum(&prefix) - expected
         })
         .collect();
     Sums {
@@ -354,8 +350,8 @@ fn sums_of(weights: &Weights, pooled: &Pooled, [before, after]: &Selfs) -> Sums 
     }
 }
 
-fn divide(tree: &Tree, set: &Set, after: &mut [f64], odds: f64) {
-    for (from, to) in set.ranges(tree) {
+fn divide(set: &Set, after: &mut [f64], odds: f64) {
+    for (from, to) in set.spans() {
         after[from..to]
             .iter_mut()
             .for_each(|samples| *samples /= odds);
@@ -371,9 +367,9 @@ fn refit(weights: &Weights, causes: &mut [Cause], selfs: &mut Selfs) {
         let free = |cause: &&mut Cause| !cause.gone && !cause.is_fixed;
         for cause in causes.iter_mut().filter(free) {
             let set = &weights.sets[cause.set];
-            divide(weights.tree, set, &mut selfs[1], 1.0 / cause.odds);
+            divide(set, &mut selfs[1], 1.0 / cause.odds);
             cause.odds = odds(weights, cause.set, selfs, cause.change);
-            divide(weights.tree, set, &mut selfs[1], cause.odds);
+            divide(set, &mut selfs[1], cause.odds);
         }
     }
 }
@@ -383,21 +379,21 @@ fn refit(weights: &Weights, causes: &mut [Cause], selfs: &mut Selfs) {
 fn odds(weights: &Weights, set: usize, [before, after]: &Selfs, change: Change) -> f64 {
     let within = change.by == Evidence::Within;
     let kinds = if within { weights.strata.count } else { 1 };
-    let kind_of = |node: usize| match within {
-        true => usize::from(weights.strata.of[node]),
+    let kind_of = |stack: usize| match within {
+        true => usize::from(weights.strata.of[stack]),
         false => 0,
     };
     let mut table = vec![[0.0f64; 4]; kinds];
-    for node in 0..before.len() {
-        let row = &mut table[kind_of(node)];
-        row[1] += before[node];
-        row[3] += after[node];
+    for stack in 0..before.len() {
+        let row = &mut table[kind_of(stack)];
+        row[1] += before[stack];
+        row[3] += after[stack];
     }
-    for (from, to) in weights.sets[set].ranges(weights.tree) {
-        for node in from..to {
-            let row = &mut table[kind_of(node)];
-            row[0] += before[node];
-            row[2] += after[node];
+    for (from, to) in weights.sets[set].spans() {
+        for stack in from..to {
+            let row = &mut table[kind_of(stack)];
+            row[0] += before[stack];
+            row[2] += after[stack];
         }
     }
     let (mut over, mut under) = (0.0, 0.0);

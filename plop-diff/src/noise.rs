@@ -368,9 +368,9 @@ fn mixes(weights: &Weights, prior: &Prior) -> (f64, Vec<f64>) {
 /// What is believed of how much the mix of kinds varies, after the two runs were looked at: values and their
 /// probabilities. `without` is a kind that is not looked at, as if its requests had not been.
 fn mix_beliefs(weights: &Weights, prior: &Prior, without: Option<usize>) -> Vec<(f64, f64)> {
-    let sums = |selfs: &[f64]| {
+    let sums = |stacks: &[f64]| {
         let mut kinds = vec![0.0; weights.strata.count];
-        for (samples, kind) in selfs.iter().zip(&weights.strata.of) {
+        for (samples, kind) in stacks.iter().zip(&weights.strata.of) {
             if without != Some(usize::from(*kind)) {
                 kinds[usize::from(*kind)] += samples;
             }

@@ -106,7 +106,7 @@ pub(crate) fn of_large(weights: &Weights, scan: &Scan, gate: &Gate) -> Vec<Named
             let weight = pooled.within[n] / spread.within[n] + pooled.mix[n] / spread.mix[n];
             let error = caution * pooled.variance(n) / weight.sqrt();
             let delta = (scan.limits.at(weights.classes[n]) + FOUR_IN_FIVE) * error;
-            let share = set.sum(weights.tree, &prefix) / samples;
+            let share = set.sum(&prefix) / samples;
             NamedPower {
                 function: set.function,
                 share,

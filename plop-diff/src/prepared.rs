@@ -101,7 +101,7 @@ pub(crate) fn prepared(
         tree.selfs(|column| column.side == Side::Before),
         tree.selfs(|column| column.side == Side::After),
     ];
-    let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
+    let both = tree.of_stacks(|_| true);
     let all: f64 = both.iter().sum();
     let last = &runs[runs.len() - 1];
     Ok(Prepared {

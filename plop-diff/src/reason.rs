@@ -13,21 +13,21 @@ struct Counts {
 /// How many standard errors two changes are apart to be different ones.
 const APART: f64 = 2.6;
 
-/// Classifies a change.
+/// Classifies a change. `stacks` are the samples of each stack before and after, `samples` those of the sides.
 pub(crate) fn reason(
     tree: &Tree,
     set: &Set,
-    selfs: [&[f64]; 2],
+    stacks: [&[f64]; 2],
     samples: [f64; 2],
     effect: f64,
     sigma: f64,
 ) -> Reason {
     let count = |choose: &dyn Fn(usize) -> bool, ranges: &[(usize, usize)]| Counts {
-        before: sum(selfs[0], choose, ranges),
-        after: sum(selfs[1], choose, ranges),
+        before: sum(stacks[0], choose, ranges),
+        after: sum(stacks[1], choose, ranges),
     };
-    let inside: Vec<(usize, usize)> = set.ranges(tree).collect();
-    let everywhere = [(0, tree.len())];
+    let inside: Vec<(usize, usize)> = set.spans().collect();
+    let everywhere = [(0, tree.stacks.len())];
     let all = count(&|_| true, &inside);
     // As many as before would be expected of a side of this size.
     let ratio = samples[1] / samples[0];
@@ -44,7 +44,7 @@ pub(crate) fn reason(
         let variance = effect * (1.0 / y1 + 1.0 / y2) + 2.0 * sigma * sigma;
         ((y2 / samples[1]).ln() - (y1 / samples[0]).ln(), variance)
     };
-    let is_own = |node: usize| tree.node_functions[node] == set.function;
+    let is_own = |place: usize| tree.node_functions[tree.stacks[place] as usize] == set.function;
     let own = count(&is_own, &inside);
     let rest = Counts {
         before: all.before - own.before,
@@ -60,9 +60,7 @@ pub(crate) fn reason(
         if other.before + other.after < 0.05 * (everywhere_own.before + everywhere_own.after) {
             return match set.kind {
                 // A function that several others call, and that is slower in all of them alike, is so itself.
-                Kind::Own
-                    if has_callers(tree, set) && is_even(tree, set, selfs, samples, effect) =>
-                {
+                Kind::Own if has_callers(tree, set) && is_even(set, stacks, samples, effect) => {
                     Reason::SelfCost
                 }
                 _ => Reason::SelfOrCalledMore,
@@ -103,10 +101,11 @@ fn has_callers(tree: &Tree, set: &Set) -> bool {
 }
 
 /// Whether all ways to a function grew alike, by a test of chi-square at one in a thousand.
-fn is_even(tree: &Tree, set: &Set, selfs: [&[f64]; 2], samples: [f64; 2], effect: f64) -> bool {
-    let growths: Vec<(f64, f64)> = (set.ranges(tree))
+fn is_even(set: &Set, stacks: [&[f64]; 2], samples: [f64; 2], effect: f64) -> bool {
+    let growths: Vec<(f64, f64)> = set
+        .spans()
         .map(|(from, to)| {
-            let of = |side: usize| selfs[side][from..to].iter().sum::<f64>();
+            let of = |side: usize| stacks[side][from..to].iter().sum::<f64>();
             (of(0), of(1))
         })
         .filter(|(before, after)| before + after >= 8.0 * effect)
@@ -135,11 +134,11 @@ fn is_even(tree: &Tree, set: &Set, selfs: [&[f64]; 2], samples: [f64; 2], effect
     squares < df * at.powi(3)
 }
 
-fn sum(selfs: &[f64], choose: &dyn Fn(usize) -> bool, ranges: &[(usize, usize)]) -> f64 {
+fn sum(stacks: &[f64], choose: &dyn Fn(usize) -> bool, ranges: &[(usize, usize)]) -> f64 {
     ranges
         .iter()
         .flat_map(|(from, to)| *from..*to)
-        .filter(|node| choose(*node))
-        .map(|node| selfs[node])
+        .filter(|place| choose(*place))
+        .map(|place| stacks[place])
         .sum()
 }

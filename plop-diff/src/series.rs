@@ -434,7 +434,7 @@ impl Lines {
             }
             let named = (0..sets.len())
                 .filter(|n| best[*n].1 * best[first].1.signum() >= NEARLY * best[first].1.abs())
-                .filter(|n| sets[first].contains(&sets[*n], tree))
+                .filter(|n| sets[first].contains(&sets[*n]))
                 .min_by(|a, b| self.shares[*a].total_cmp(&self.shares[*b]))
                 .unwrap_or(first);
             let (shape, _) = best[named];

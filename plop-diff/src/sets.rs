@@ -46,18 +46,39 @@ pub struct Set {
     pub nodes: Vec<u32>,
     /// Other functions of which the same set of stacks is.
     pub also: Vec<u32>,
+    /// For each node, from which to which place the stacks stand that are in the set.
+    spans: Vec<(u32, u32)>,
 }
 
 impl Set {
-    /// The stretches of nodes whose own samples are in the set.
-    pub fn ranges<'s>(&'s self, tree: &'s Tree) -> impl Iterator<Item = (usize, usize)> + 's {
-        self.nodes.iter().map(move |node| {
-            let node = *node as usize;
-            match self.kind {
-                Kind::Own => (node, node + 1),
-                _ => (node, tree.ends[node] as usize),
-            }
-        })
+    /// A set of stacks of a tree.
+    pub(crate) fn new(
+        tree: &Tree,
+        kind: Kind,
+        function: u32,
+        caller: Option<u32>,
+        nodes: Vec<u32>,
+    ) -> Set {
+        let span = |node: &u32| {
+            let end = match kind {
+                Kind::Own => node + 1,
+                _ => tree.ends[*node as usize],
+            };
+            (tree.places[*node as usize], tree.places[end as usize])
+        };
+        Set {
+            spans: nodes.iter().map(span).collect(),
+            kind,
+            function,
+            caller,
+            nodes,
+            also: Vec::new(),
+        }
+    }
+
+    /// For each node, the stretch of places of the stacks that are in the set.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (self.spans.iter()).map(|(from, to)| (*from as usize, *to as usize))
     }
 
     /// The functions that it may be called after.
@@ -66,22 +87,33 @@ impl Set {
     }
 
     /// Whether all stacks of `other` are in this set.
-    pub fn contains(&self, other: &Set, tree: &Tree) -> bool {
-        other.ranges(tree).all(|(from, to)| {
-            self.ranges(tree)
-                .any(|(start, end)| start <= from && to <= end)
-                || (from..to).all(|node| {
-                    self.ranges(tree)
-                        .any(|(start, end)| (start..end).contains(&node))
+    pub(crate) fn contains(&self, other: &Set) -> bool {
+        other.spans().all(|(from, to)| {
+            self.spans().any(|(start, end)| start <= from && to <= end)
+                || (from..to).all(|place| {
+                    self.spans()
+                        .any(|(start, end)| (start..end).contains(&place))
                 })
         })
     }
 
-    /// The sum of own samples over the set, by prefix sums.
-    pub(crate) fn sum(&self, tree: &Tree, prefix: &[f64]) -> f64 {
-        self.ranges(tree)
+    /// Whether two sets have no stack in common.
+    pub(crate) fn is_apart_from(&self, other: &Set) -> bool {
+        self.spans()
+            .all(|(from, to)| other.spans().all(|(start, end)| to <= start || end <= from))
+    }
+
+    /// The sum of samples over the set, by prefix sums over stacks.
+    pub(crate) fn sum(&self, prefix: &[f64]) -> f64 {
+        self.spans()
             .map(|(from, to)| prefix[to] - prefix[from])
             .sum()
+    }
+
+    /// The same of samples by stack.
+    pub(crate) fn sum_of(&self, samples: &[f64]) -> f64 {
+        let of = |(from, to): (usize, usize)| samples[from..to].iter().sum::<f64>();
+        self.spans().map(of).sum()
     }
 }
 
@@ -97,20 +129,21 @@ pub(crate) fn prefix_sums(values: &[f64]) -> Vec<f64> {
     prefix
 }
 
-/// All distinct sets of which at least `least` samples are, and outside of which so many are. The most telling
-/// name comes first: a function itself, a function, a place, a call; of several functions the deepest.
-pub(crate) fn sets(tree: &Tree, selfs: &[f64], least: f64) -> Vec<Set> {
-    let prefix = prefix_sums(selfs);
+/// All distinct sets of which at least `least` samples are, and outside of which so many are; `samples` are those of
+/// each stack. The most telling name comes first: a function itself, a function, a place, a call; of several functions
+/// the deepest.
+pub(crate) fn sets(tree: &Tree, samples: &[f64], least: f64) -> Vec<Set> {
+    let prefix = prefix_sums(samples);
     let total = prefix.last().copied().unwrap_or(0.0);
-    let marks = prefix_marks(selfs);
+    let marks = prefix_marks(samples.len());
     let mut found: Vec<Set> = Vec::new();
     let mut by_mark: HashMap<u128, usize, FixedState> = HashMap::default();
     let mut add = |set: Set| {
-        let samples = set.sum(tree, &prefix);
+        let samples = set.sum(&prefix);
         if samples < least || total - samples < least {
             return;
         }
-        let mark = (set.ranges(tree)).fold(0u128, |sum, (from, to)| {
+        let mark = (set.spans()).fold(0u128, |sum, (from, to)| {
             sum.wrapping_add(marks[to].wrapping_sub(marks[from]))
         });
         match by_mark.entry(mark) {
@@ -128,13 +161,7 @@ pub(crate) fn sets(tree: &Tree, selfs: &[f64], least: f64) -> Vec<Set> {
     };
     let walk = walk(tree, &prefix, least);
     for (function, nodes) in walk.own.into_iter().enumerate() {
-        add(Set {
-            kind: Kind::Own,
-            function: function as u32,
-            caller: None,
-            nodes,
-            also: Vec::new(),
-        });
+        add(Set::new(tree, Kind::Own, function as u32, None, nodes));
     }
     // The deepest first, so that of a chain of functions the last gives the name.
     let mut inclusive: Vec<(usize, Vec<u32>)> = walk.inclusive.into_iter().enumerate().collect();
@@ -143,59 +170,46 @@ pub(crate) fn sets(tree: &Tree, selfs: &[f64], least: f64) -> Vec<Set> {
         (std::cmp::Reverse(deepest.unwrap_or(0)), *function)
     });
     for (function, nodes) in inclusive {
-        add(Set {
-            kind: Kind::Inclusive,
-            function: function as u32,
-            caller: None,
+        add(Set::new(
+            tree,
+            Kind::Inclusive,
+            function as u32,
+            None,
             nodes,
-            also: Vec::new(),
-        });
+        ));
     }
     // Of a large tree most places have hardly any samples.
     let mut places: Vec<u32> = (1..tree.len() as u32)
-        .filter(|node| prefix[tree.ends[*node as usize] as usize] - prefix[*node as usize] >= least)
+        .filter(|node| tree.below(*node as usize, &prefix) >= least)
         .collect();
     places.sort_by_key(|node| (std::cmp::Reverse(walk.depths[*node as usize]), *node));
     for node in places {
-        add(Set {
-            kind: Kind::Subtree,
-            function: tree.node_functions[node as usize],
-            caller: None,
-            nodes: vec![node],
-            also: Vec::new(),
-        });
+        let function = tree.node_functions[node as usize];
+        add(Set::new(tree, Kind::Subtree, function, None, vec![node]));
     }
     for ((caller, function), nodes) in walk.edges {
-        add(Set {
-            kind: Kind::Edge,
-            function,
-            caller: Some(caller),
-            nodes,
-            also: Vec::new(),
-        });
+        add(Set::new(tree, Kind::Edge, function, Some(caller), nodes));
     }
     found
 }
 
-/// Prefix sums of a random number for every node that has samples: two sets of stacks are equal when these are.
-fn prefix_marks(selfs: &[f64]) -> Vec<u128> {
-    let mut marks = Vec::with_capacity(selfs.len() + 1);
+/// Prefix sums of a random number for every stack: two sets of stacks are equal when these are.
+fn prefix_marks(stacks: usize) -> Vec<u128> {
     let mut sum = 0u128;
-    marks.push(sum);
-    for (node, samples) in selfs.iter().enumerate() {
-        if *samples > 0.0 {
-            let mut random = crate::random::Random::of(0, node);
-            let (high, low) = (random.next(), random.next());
-            sum = sum.wrapping_add(u128::from(high) << 64 | u128::from(low));
-        }
-        marks.push(sum);
-    }
-    marks
+    let of_stack = |stack: usize| {
+        let mut random = crate::random::Random::of(0, stack);
+        let (high, low) = (random.next(), random.next());
+        sum = sum.wrapping_add(u128::from(high) << 64 | u128::from(low));
+        sum
+    };
+    std::iter::once(0)
+        .chain((0..stacks).map(of_stack))
+        .collect()
 }
 
 struct Walk {
     depths: Vec<u32>,
-    /// For each function, the nodes that are it.
+    /// For each function, the nodes that are it and have samples themselves.
     own: Vec<Vec<u32>>,
     /// For each function, its nodes that are below no other of its nodes.
     inclusive: Vec<Vec<u32>>,
@@ -220,7 +234,9 @@ fn walk(tree: &Tree, prefix: &[f64], least: f64) -> Walk {
         let at = node as usize;
         let (function, parent) = (tree.node_functions[at], tree.parents[at] as usize);
         walk.depths[at] = walk.depths[parent] + 1;
-        walk.own[function as usize].push(node);
+        if tree.places[at] < tree.places[at + 1] {
+            walk.own[function as usize].push(node);
+        }
         if below[function as usize] <= node {
             below[function as usize] = tree.ends[at];
             walk.inclusive[function as usize].push(node);
@@ -257,7 +273,7 @@ impl Calls {
         for node in 1..tree.len() {
             let caller = tree.node_functions[tree.parents[node] as usize];
             let place = calls.place(caller, tree.node_functions[node]);
-            calls.sums[place] += prefix[tree.ends[node] as usize] - prefix[node];
+            calls.sums[place] += tree.below(node, prefix);
         }
         calls
     }

@@ -118,15 +118,15 @@ struct Parts {
 
 impl Parts {
     fn of(weights: &Weights, causes: &[Cause]) -> Parts {
-        let mut is_of = vec![0u64; weights.tree.len()];
+        let mut is_of = vec![0u64; weights.tree.stacks.len()];
         for (n, cause) in causes.iter().enumerate() {
-            for (from, to) in weights.sets[cause.set].ranges(weights.tree) {
+            for (from, to) in weights.sets[cause.set].spans() {
                 is_of[from..to].iter_mut().for_each(|of| *of |= 1 << n);
             }
         }
         let kinds = weights.strata.count;
         let mut parts: Vec<(u64, Vec<[f64; 2]>)> = Vec::new();
-        for (node, of) in is_of.into_iter().enumerate() {
+        for (stack, of) in is_of.into_iter().enumerate() {
             let at = match parts.iter().position(|(other, _)| *other == of) {
                 Some(at) => at,
                 None => {
@@ -134,9 +134,9 @@ impl Parts {
                     parts.len() - 1
                 }
             };
-            let samples = &mut parts[at].1[usize::from(weights.strata.of[node])];
-            samples[0] += weights.before[node];
-            samples[1] += weights.after[node];
+            let samples = &mut parts[at].1[usize::from(weights.strata.of[stack])];
+            samples[0] += weights.before[stack];
+            samples[1] += weights.after[stack];
         }
         Parts {
             parts,

@@ -1,7 +1,8 @@
 //! Kinds of requests. What differs from run to run is mostly how many requests of each kind there were; what
 //! a function takes inside a kind of request is nearly free of that. So shares are compared inside kinds.
 
-use crate::tree::Tree;
+use crate::sets::prefix_sums;
+use crate::tree::{NO_FUNCTION, Tree};
 
 /// A child of the root with this share of its cost or more is not a kind of request but what runs them.
 const DOMINANT: f64 = 0.8;
@@ -20,40 +21,44 @@ const OWN_SAMPLES: f64 = 10.0;
 /// So many kinds are told apart.
 const MOST: usize = 64;
 
-/// Which kind each node belongs to.
+/// Which kind each stack belongs to.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Strata {
-    /// The kind of each node.
+    /// The kind of each stack, by its place.
     pub(crate) of: Vec<u16>,
+    /// The node at the top of each kind; none of what is beside all others.
+    pub(crate) tops: Vec<Option<u32>>,
     /// How many there are, at least 1.
     pub(crate) count: usize,
 }
 
 impl Strata {
-    /// All nodes are of one kind.
+    /// All stacks are of one kind.
     pub(crate) fn single(tree: &Tree) -> Strata {
         Strata {
-            of: vec![0; tree.len()],
+            of: vec![0; tree.stacks.len()],
+            tops: vec![None],
             count: 1,
         }
     }
 
     /// The kinds that the tree itself shows: going down from the root while one child has nearly all of the
-    /// cost, the children of where that ends; what is in none of them is one more.
-    pub(crate) fn of(tree: &Tree, selfs: &[f64]) -> Strata {
-        let totals = tree.totals(selfs);
+    /// cost, the children of where that ends; what is in none of them is one more. `samples` are those of each stack.
+    pub(crate) fn of(tree: &Tree, samples: &[f64]) -> Strata {
+        let prefix = prefix_sums(samples);
+        let total = |node: usize| tree.below(node, &prefix);
         let mut node = 0;
-        while let Some(child) = largest_child(tree, &totals, node)
-            && totals[child] >= DOMINANT * totals[node]
+        while let Some(child) = largest_child(tree, &total, node)
+            && total(child) >= DOMINANT * total(node)
         {
             node = child;
         }
         let mut kinds: Vec<usize> = children(tree, node)
-            .filter(|child| totals[*child] >= SMALL * totals[0])
+            .filter(|child| total(*child) >= SMALL * total(0))
             .collect();
-        kinds.sort_by(|a, b| totals[*b].total_cmp(&totals[*a]).then(a.cmp(b)));
+        kinds.sort_by(|a, b| total(*b).total_cmp(&total(*a)).then(a.cmp(b)));
         let own: Vec<usize> = (kinds.iter())
-            .map(|kind| own_functions(tree, selfs, *kind))
+            .map(|kind| own_functions(tree, samples, *kind))
             .collect();
         let clearly = own.iter().filter(|own| **own >= FEWEST_FUNCTIONS).count();
         let fewest = match clearly >= CLEARLY {
@@ -68,16 +73,20 @@ impl Strata {
         if kinds.len() < 2 {
             return Strata::single(tree);
         }
-        let inside: f64 = kinds.iter().map(|kind| totals[*kind]).sum();
+        let inside: f64 = kinds.iter().map(|kind| total(*kind)).sum();
         // Only if there is something outside of the kinds it is one.
-        let outside = usize::from(totals[0] - inside > 1e-9 * totals[0]);
-        let mut of = vec![0u16; tree.len()];
+        let outside = usize::from(total(0) - inside > 1e-9 * total(0));
+        let mut of = vec![0u16; tree.stacks.len()];
+        let mut tops = vec![None; outside];
         for (n, kind) in kinds.iter().enumerate() {
-            of[*kind..tree.ends[*kind] as usize].fill((n + outside) as u16);
+            let place = |node: usize| tree.places[node] as usize;
+            of[place(*kind)..place(tree.ends[*kind] as usize)].fill((n + outside) as u16);
+            tops.push(Some(*kind as u32));
         }
         Strata {
+            count: tops.len(),
             of,
-            count: kinds.len() + outside,
+            tops,
         }
     }
 }
@@ -97,25 +106,29 @@ pub(crate) fn children(tree: &Tree, node: usize) -> impl Iterator<Item = usize> 
 }
 
 /// How many functions have most of their samples below a node.
-fn own_functions(tree: &Tree, selfs: &[f64], node: usize) -> usize {
-    let mut samples = vec![[0.0f64; 2]; tree.functions.len()];
-    let below = node..tree.ends[node] as usize;
-    for (at, count) in selfs.iter().enumerate().skip(1) {
-        let [inside, all] = &mut samples[tree.node_functions[at] as usize];
+fn own_functions(tree: &Tree, samples: &[f64], node: usize) -> usize {
+    let mut of_functions = vec![[0.0f64; 2]; tree.functions.len()];
+    let below = node as u32..tree.ends[node];
+    for (node, count) in tree.stacks.iter().zip(samples) {
+        let function = tree.node_functions[*node as usize];
+        if function == NO_FUNCTION {
+            continue;
+        }
+        let [inside, all] = &mut of_functions[function as usize];
         *all += count;
-        if below.contains(&at) {
+        if below.contains(node) {
             *inside += count;
         }
     }
-    samples
+    of_functions
         .iter()
         .filter(|[inside, all]| *inside >= OWN_SAMPLES && *inside > OWN_SHARE * all)
         .count()
 }
 
-fn largest_child(tree: &Tree, totals: &[f64], node: usize) -> Option<usize> {
+fn largest_child(tree: &Tree, total: &impl Fn(usize) -> f64, node: usize) -> Option<usize> {
     children(tree, node).reduce(|best, child| {
-        if totals[child] > totals[best] {
+        if total(child) > total(best) {
             child
         } else {
             best

@@ -38,7 +38,7 @@ pub(crate) fn strongest(
         whole,
     }: Wanted,
 ) -> Option<usize> {
-    let (tree, sets) = (weights.tree, weights.sets);
+    let sets = weights.sets;
     // A set and its complement are the same change. The one that explains what became of the whole, if that was
     // counted, is the better name; the one of fewer functions, since few change sooner than many alike; the smaller one.
     let size = |n: usize| limits.size(weights.classes[n], size(changes[n].z));
@@ -69,11 +69,11 @@ pub(crate) fn strongest(
             > CLEARLY
     };
     let around = nearly(NEARLY_AROUND)
-        .filter(|n| sets[*n].contains(&sets[best], tree) && rest(best, *n))
+        .filter(|n| sets[*n].contains(&sets[best]) && rest(best, *n))
         .max_by(|a, b| strength(*a).total_cmp(&strength(*b)).then(b.cmp(a)));
     let outer = around.unwrap_or(best);
     nearly(NEARLY)
-        .filter(|n| *n != outer && sets[outer].contains(&sets[*n], tree))
+        .filter(|n| *n != outer && sets[outer].contains(&sets[*n]))
         .filter(|n| !rest(*n, outer))
         .chain([outer])
         .min_by(|a, b| pooled.share[*a].total_cmp(&pooled.share[*b]).then(a.cmp(b)))
@@ -100,12 +100,7 @@ fn rest_changed(
         return 0.0;
     }
     let [before, after] = sides.map(|selfs| {
-        let [inner, outer] = [inner, outer].map(|n| -> f64 {
-            let ranges = weights.sets[n].ranges(weights.tree);
-            ranges
-                .map(|(from, to)| selfs[from..to].iter().sum::<f64>())
-                .sum()
-        });
+        let [inner, outer] = [inner, outer].map(|n| weights.sets[n].sum_of(selfs));
         let outside = selfs.iter().sum::<f64>() - outer;
         ((outer - inner + 0.5) / (outside + 0.5)).ln()
     });

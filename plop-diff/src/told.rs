@@ -22,12 +22,7 @@ pub(crate) fn finding(
 ) -> Finding {
     let set = &weights.sets[cause.set];
     let (tree, names) = (weights.tree, set.names());
-    let sum = |selfs: &[f64]| -> f64 {
-        set.ranges(weights.tree)
-            .map(|(from, to)| selfs[from..to].iter().sum::<f64>())
-            .sum()
-    };
-    let counts = [sum(&weights.before), sum(&weights.after)];
+    let counts = [&weights.before, &weights.after].map(|samples| set.sum_of(samples));
     let share = [counts[0] / samples[0], counts[1] / samples[1]];
     let change = cause.change;
     let limit = scan.limits.at(weights.classes[cause.set]);

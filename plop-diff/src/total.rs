@@ -177,7 +177,7 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
     let mut ratios: Vec<(f64, f64)> = own
         .map(|(n, set)| {
-            let [before, after] = [0, 1].map(|side| set.sum(weights.tree, &sums[side]) + 0.5);
+            let [before, after] = [0, 1].map(|side| set.sum(&sums[side]) + 0.5);
             let ratio = (after / samples[1]).ln() - (before / samples[0]).ln();
             (
                 ratio,

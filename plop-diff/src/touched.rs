@@ -175,7 +175,7 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Function;
+    use crate::tree::{Cell, Function};
 
     /// main calls a and b; a calls leaf.
     fn tree() -> Tree {
@@ -185,13 +185,16 @@ mod tests {
             raw_file: ["/srv/1/x.py".into(), "/srv/2/x.py".into()],
             ..Function::default()
         };
-        Tree {
+        let cell = |node: u32| Cell { node, samples: 9.0 };
+        let tree = Tree {
             functions: ["main", "a", "leaf", "b"].map(function).into(),
             parents: vec![0, 0, 1, 2, 1],
             node_functions: vec![NO_FUNCTION, 0, 1, 2, 3],
             ends: vec![5, 5, 4, 4, 5],
+            cells: vec![(1..5).map(cell).collect()],
             ..Tree::default()
-        }
+        };
+        tree.with_places()
     }
 
     fn touched(name: &str, file: &str) -> TouchedHere {
@@ -219,22 +222,15 @@ mod tests {
     fn a_set_is_touched_by_its_function_and_by_the_only_one_that_calls_it() {
         let tree = tree();
         let a = touched("a", "/srv/1/x.py");
-        let mut sets = crate::sets::sets(&tree, &[0.0, 9.0, 9.0, 9.0, 9.0], 1.0);
+        let mut sets = crate::sets::sets(&tree, &[9.0; 4], 1.0);
         // What is not the one that matters here.
         sets.retain(|set| set.kind == Kind::Own);
         let classes = |mut here: TouchedHere, sets: &[Set]| here.classes(&tree, sets);
         // `leaf` is called from `a` alone: a call that comes more often shows there.
-        let untouched = |n: u32| Set {
-            function: 3,
-            nodes: vec![n],
-            ..sets[0].clone()
-        };
+        let untouched = |kind: Kind| Set::new(&tree, kind, 3, sets[0].caller, vec![4]);
         let many: Vec<Set> = (sets.iter().cloned())
-            .chain((0..4).map(|_| untouched(4)))
-            .chain((0..4).map(|_| Set {
-                kind: Kind::Edge,
-                ..untouched(4)
-            }))
+            .chain((0..4).map(|_| untouched(Kind::Own)))
+            .chain((0..4).map(|_| untouched(Kind::Edge)))
             .collect();
         let found = classes(a.clone(), &many);
         let own = |function: u32| {

@@ -110,6 +110,11 @@ pub struct Tree {
     pub(crate) groups: HashSet<u32, FixedState>,
     /// What is to be said of names that were said to be the same.
     pub(crate) unknown_names: Vec<String>,
+    /// The nodes that have samples themselves, in order: of a large tree these are few. What is weighed is counted by
+    /// place in this list.
+    pub(crate) stacks: Vec<u32>,
+    /// How many of them stand before each node, and how many there are.
+    pub(crate) places: Vec<u32>,
 }
 
 /// The function of the root.
@@ -223,7 +228,7 @@ pub(crate) fn align(runs: &[Run], by: &By, renames: &Renames) -> Tree {
         groups: of_groups,
         ..tree
     };
-    rename(tree, renames)
+    rename(tree, renames).with_places()
 }
 
 /// Brings cells to where their nodes went.
@@ -486,6 +491,28 @@ impl Tree {
         tree
     }
 
+    /// The tree with the places of its stacks.
+    pub(crate) fn with_places(self) -> Tree {
+        let mut has_samples = vec![false; self.len()];
+        for cell in self.cells.iter().flatten() {
+            has_samples[cell.node as usize] = true;
+        }
+        let mut stacks = Vec::new();
+        let mut places = Vec::with_capacity(self.len() + 1);
+        for (node, has_samples) in has_samples.into_iter().enumerate() {
+            places.push(stacks.len() as u32);
+            if has_samples {
+                stacks.push(node as u32);
+            }
+        }
+        places.push(stacks.len() as u32);
+        Tree {
+            stacks,
+            places,
+            ..self
+        }
+    }
+
     /// How many nodes there are, the root included.
     pub fn len(&self) -> usize {
         self.parents.len()
@@ -507,6 +534,23 @@ impl Tree {
             }
         }
         selfs
+    }
+
+    /// The samples of each stack, of the columns that are chosen.
+    pub(crate) fn of_stacks(&self, choose: impl Fn(&Column) -> bool) -> Vec<f64> {
+        let columns = self.columns.iter().zip(&self.cells);
+        let chosen = columns.filter(|(column, _)| choose(column));
+        let mut samples = vec![0.0; self.stacks.len()];
+        for cell in chosen.flat_map(|(_, cells)| cells) {
+            samples[self.places[cell.node as usize] as usize] += cell.samples;
+        }
+        samples
+    }
+
+    /// The samples of all stacks below a node and its own, by prefix sums over stacks.
+    pub(crate) fn below(&self, node: usize, prefix: &[f64]) -> f64 {
+        let place = |node: usize| prefix[self.places[node] as usize];
+        place(self.ends[node] as usize) - place(node)
     }
 
     /// The sum over each node and all below it.

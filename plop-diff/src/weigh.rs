@@ -33,7 +33,7 @@ pub(crate) struct Weights<'t> {
     pub(crate) strata: &'t Strata,
     /// Of each set, which limit it has.
     pub(crate) classes: Vec<Class>,
-    /// Own samples of each node, before and after.
+    /// Samples of each stack, before and after.
     pub(crate) before: Vec<f64>,
     pub(crate) after: Vec<f64>,
     /// Samples of each slice, those of the side before first.
@@ -88,11 +88,11 @@ pub(crate) struct Pooled {
 }
 
 impl Pooled {
-    pub(crate) fn of(tree: &Tree, sets: &[Set], strata: &Strata, selfs: &[f64]) -> Pooled {
+    pub(crate) fn of(sets: &[Set], strata: &Strata, stacks: &[f64]) -> Pooled {
         let counts: Vec<(f64, Vec<f64>)> = (0..strata.count)
             .into_par_iter()
             .map(|kind| {
-                let of_kind: Vec<f64> = (selfs.iter().zip(&strata.of))
+                let of_kind: Vec<f64> = (stacks.iter().zip(&strata.of))
                     .map(|(samples, of)| {
                         if usize::from(*of) == kind {
                             *samples
@@ -102,7 +102,7 @@ impl Pooled {
                     })
                     .collect();
                 let prefix = prefix_sums(&of_kind);
-                let sums = sets.iter().map(|set| set.sum(tree, &prefix)).collect();
+                let sums = sets.iter().map(|set| set.sum(&prefix)).collect();
                 (prefix.last().copied().unwrap_or(0.0), sums)
             })
             .collect();
@@ -180,10 +180,10 @@ pub(crate) enum Evidence {
 
 impl<'t> Weights<'t> {
     pub(crate) fn of(tree: &'t Tree, sets: &'t [Set], strata: &'t Strata) -> Weights<'t> {
-        let before = tree.selfs(|column| column.side == Side::Before);
-        let after = tree.selfs(|column| column.side == Side::After);
+        let before = tree.of_stacks(|column| column.side == Side::Before);
+        let after = tree.of_stacks(|column| column.side == Side::After);
         let both: Vec<f64> = before.iter().zip(&after).map(|(a, b)| a + b).collect();
-        let pooled = Pooled::of(tree, sets, strata, &both);
+        let pooled = Pooled::of(sets, strata, &both);
         let slices: Vec<Vec<usize>> = [Side::Before, Side::After]
             .into_iter()
             .flat_map(|side| stretches(tree, side, 60))
@@ -239,15 +239,16 @@ impl<'t> Weights<'t> {
         let rows: Vec<(f64, Vec<f64>, Vec<f32>)> = slices
             .par_iter()
             .map(|columns| {
-                let mut selfs = vec![0.0; tree.len()];
+                let mut stacks = vec![0.0; tree.stacks.len()];
                 let mut kinds = vec![0.0; count];
                 for column in columns {
                     for cell in &tree.cells[*column] {
-                        selfs[cell.node as usize] += cell.samples;
-                        kinds[usize::from(self.strata.of[cell.node as usize])] += cell.samples;
+                        let place = tree.places[cell.node as usize] as usize;
+                        stacks[place] += cell.samples;
+                        kinds[usize::from(self.strata.of[place])] += cell.samples;
                     }
                 }
-                let prefix = prefix_sums(&selfs);
+                let prefix = prefix_sums(&stacks);
                 let within = (self.sets.iter().enumerate())
                     .map(|(n, set)| {
                         let expected: f64 = (kinds.iter().enumerate())
@@ -255,7 +256,7 @@ impl<'t> Weights<'t> {
                                 self.pooled.in_kind[kind * self.sets.len() + n] * samples
                             })
                             .sum();
-                        (set.sum(tree, &prefix) - expected) as f32
+                        (set.sum(&prefix) - expected) as f32
                     })
                     .collect();
                 (prefix.last().copied().unwrap_or(0.0), kinds, within)
@@ -586,7 +587,8 @@ impl<'t> Weights<'t> {
         let mut kinds = vec![0.0; self.strata.count];
         for column in columns {
             for cell in &self.tree.cells[*column] {
-                kinds[usize::from(self.strata.of[cell.node as usize])] += cell.samples;
+                let place = self.tree.places[cell.node as usize] as usize;
+                kinds[usize::from(self.strata.of[place])] += cell.samples;
             }
         }
         kinds
@@ -677,31 +679,26 @@ struct Composition {
     has_few_beside: bool,
 }
 
-fn composition(tree: &Tree, sets: &[Set], selfs: &[f64]) -> Vec<Composition> {
+fn composition(tree: &Tree, sets: &[Set], samples: &[f64]) -> Vec<Composition> {
+    let functions: Vec<u32> = (tree.stacks.iter())
+        .map(|node| tree.node_functions[*node as usize])
+        .collect();
+    let stacks = || samples.iter().zip(&functions);
     let mut all = vec![0.0f64; tree.functions.len()];
-    for (samples, function) in selfs.iter().zip(&tree.node_functions).skip(1) {
+    for (samples, function) in stacks().filter(|(_, function)| **function != NO_FUNCTION) {
         all[*function as usize] += samples;
     }
-    let whole: f64 = selfs.iter().sum();
+    let whole: f64 = samples.iter().sum();
     let squares_of_all: f64 = all.iter().map(|sum| sum * sum).sum();
-    // Of a large tree few nodes have samples themselves. How many have before each:
-    let mut sampled: Vec<(f64, u32)> = Vec::new();
-    let mut place = Vec::with_capacity(selfs.len() + 1);
-    for (samples, function) in selfs.iter().zip(&tree.node_functions) {
-        place.push(sampled.len());
-        if *samples > 0.0 && *function != NO_FUNCTION {
-            sampled.push((*samples, *function));
-        }
-    }
-    place.push(sampled.len());
     let mut largest: Vec<u32> = (0..all.len() as u32).collect();
     largest.sort_by(|a, b| all[*b as usize].total_cmp(&all[*a as usize]).then(a.cmp(b)));
     sets.par_iter()
         .map_init(
             || (vec![0.0f64; tree.functions.len()], Vec::new()),
             |(sums, met), set| {
-                for (from, to) in set.ranges(tree) {
-                    for (samples, function) in &sampled[place[from]..place[to]] {
+                for (from, to) in set.spans() {
+                    let stacks = samples[from..to].iter().zip(&functions[from..to]);
+                    for (samples, function) in stacks.filter(|(_, of)| **of != NO_FUNCTION) {
                         let sum = &mut sums[*function as usize];
                         if *sum == 0.0 {
                             met.push(*function);
