@@ -101,11 +101,17 @@ impl ReadArgs {
         let _progress = Progress::start("reading", &done, total, settings);
         Ok(files
             .par_iter()
-            .map(|file| self.read(file, &done, settings))
+            .map(|file| self.read(file, files.len(), &done, settings))
             .collect())
     }
 
-    fn read(&self, file: &Path, done: &AtomicU64, settings: &Settings) -> Result<Input> {
+    fn read(
+        &self,
+        file: &Path,
+        at_once: usize,
+        done: &AtomicU64,
+        settings: &Settings,
+    ) -> Result<Input> {
         let name = match is_stdin(file) {
             true => "<stdin>".to_owned(),
             false => file.display().to_string(),
@@ -116,6 +122,7 @@ impl ReadArgs {
             name: &name,
             max_inflated: self.max_inflated,
             sum_duplicates: self.sum_duplicates,
+            at_once,
             progress: Some(done),
         };
         let loaded = plop_convert::read_source(&bytes, self.from, &options)

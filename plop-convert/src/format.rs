@@ -95,6 +95,9 @@ pub struct ReadOptions<'a> {
     pub max_inflated: u64,
     /// Add up stacks that a `.plop` file lists twice, where a dictionary keeps the last.
     pub sum_duplicates: bool,
+    /// How many inputs are read at the same time, this one among them, by all threads together: each is read in fewer
+    /// pieces then, which need not be joined.
+    pub at_once: usize,
     /// Counts the bytes that have been read so far, for a progress display.
     pub progress: Option<&'a std::sync::atomic::AtomicU64>,
 }
@@ -108,6 +111,7 @@ impl Default for ReadOptions<'_> {
             name: "",
             max_inflated: MAX_INFLATED,
             sum_duplicates: false,
+            at_once: 1,
             progress: None,
         }
     }

@@ -47,9 +47,18 @@ pub(crate) fn read(
     options: &ReadOptions,
     notes: &mut Notes,
 ) -> Result<Profile> {
-    let threads = rayon::current_num_threads() as u64;
-    let count = threads.min(source.len() / PIECE_BYTES).max(1);
+    let pieces = pieces(rayon::current_num_threads(), options.at_once) as u64;
+    let count = pieces.min(source.len() / PIECE_BYTES).max(1);
     read_pieces(source, count, BLOCK_BYTES, layout, options, notes)
+}
+
+/// In how many pieces each of some inputs is read, so that every thread has as much to do.
+fn pieces(threads: usize, inputs: usize) -> usize {
+    let (mut divisor, mut rest) = (threads, inputs);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    threads / divisor.max(1)
 }
 
 fn read_pieces(
@@ -420,4 +429,28 @@ fn trim_end(text: &[u8]) -> &[u8] {
 fn trim_start(text: &[u8]) -> &[u8] {
     let spaces = text.iter().take_while(|b| is_space(**b)).count();
     &text[spaces..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn every_thread_has_as_much_to_read() {
+        for (threads, inputs, each) in [
+            (2, 1, 2),
+            (2, 2, 1),
+            (2, 3, 2),
+            (8, 2, 4),
+            (1, 5, 1),
+            (8, 40, 1),
+        ] {
+            assert_eq!(
+                pieces(threads, inputs),
+                each,
+                "{threads} threads, {inputs} inputs"
+            );
+            assert_eq!(pieces(threads, inputs) * inputs % threads, 0);
+        }
+    }
 }
