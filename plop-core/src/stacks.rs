@@ -231,7 +231,9 @@ impl Stacks {
     }
 
     /// Every stack but the empty one as (stack, parent, leaf), callers before what they call.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (StackId, StackId, FrameId)> + '_ {
+    pub fn iter(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (StackId, StackId, FrameId)> + DoubleEndedIterator + '_ {
         self.nodes[1..].iter().enumerate().map(|(n, node)| {
             (
                 StackId::new(n + 1),

@@ -126,6 +126,11 @@ impl Groups {
         }
     }
 
+    /// Whether no sample has a group.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.of_labels.is_empty() && self.of_threads.is_empty()
+    }
+
     pub(crate) fn get(&self, sample: &Sample) -> Option<u32> {
         let of_label = || *self.of_labels.get(sample.labels?.index())?;
         let of_thread = || *self.of_threads.get(sample.thread?.index())?;

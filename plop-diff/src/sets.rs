@@ -159,14 +159,18 @@ pub(crate) fn sets(tree: &Tree, samples: &[f64], least: f64) -> Vec<Set> {
             }
         }
     };
-    let walk = walk(tree, &prefix, least);
-    for (function, nodes) in walk.own.into_iter().enumerate() {
+    let (functions, edges) = rayon::join(|| Functions::of(tree), || edges(tree, &prefix, least));
+    for (function, nodes) in functions.own.into_iter().enumerate() {
         add(Set::new(tree, Kind::Own, function as u32, None, nodes));
     }
     // The deepest first, so that of a chain of functions the last gives the name.
-    let mut inclusive: Vec<(usize, Vec<u32>)> = walk.inclusive.into_iter().enumerate().collect();
+    let mut inclusive: Vec<(usize, Vec<u32>)> =
+        functions.inclusive.into_iter().enumerate().collect();
     inclusive.sort_by_cached_key(|(function, nodes)| {
-        let deepest = nodes.iter().map(|node| walk.depths[*node as usize]).max();
+        let deepest = nodes
+            .iter()
+            .map(|node| functions.depths[*node as usize])
+            .max();
         (std::cmp::Reverse(deepest.unwrap_or(0)), *function)
     });
     for (function, nodes) in inclusive {
@@ -182,12 +186,12 @@ pub(crate) fn sets(tree: &Tree, samples: &[f64], least: f64) -> Vec<Set> {
     let mut places: Vec<u32> = (1..tree.len() as u32)
         .filter(|node| tree.below(*node as usize, &prefix) >= least)
         .collect();
-    places.sort_by_key(|node| (std::cmp::Reverse(walk.depths[*node as usize]), *node));
+    places.sort_by_key(|node| (std::cmp::Reverse(functions.depths[*node as usize]), *node));
     for node in places {
         let function = tree.node_functions[node as usize];
         add(Set::new(tree, Kind::Subtree, function, None, vec![node]));
     }
-    for ((caller, function), nodes) in walk.edges {
+    for ((caller, function), nodes) in edges {
         add(Set::new(tree, Kind::Edge, function, Some(caller), nodes));
     }
     found
@@ -207,55 +211,67 @@ fn prefix_marks(stacks: usize) -> Vec<u128> {
         .collect()
 }
 
-struct Walk {
+/// The nodes of functions.
+struct Functions {
     depths: Vec<u32>,
     /// For each function, the nodes that are it and have samples themselves.
     own: Vec<Vec<u32>>,
     /// For each function, its nodes that are below no other of its nodes.
     inclusive: Vec<Vec<u32>>,
-    /// The same for calls that may have enough samples, in the order in which they were met.
-    edges: Vec<((u32, u32), Vec<u32>)>,
 }
 
-fn walk(tree: &Tree, prefix: &[f64], least: f64) -> Walk {
-    let functions = tree.functions.len();
-    let mut walk = Walk {
-        depths: vec![0; tree.len()],
-        own: vec![Vec::new(); functions],
-        inclusive: vec![Vec::new(); functions],
-        edges: Vec::new(),
-    };
+impl Functions {
+    fn of(tree: &Tree) -> Functions {
+        let functions = tree.functions.len();
+        let mut found = Functions {
+            depths: vec![0; tree.len()],
+            own: vec![Vec::new(); functions],
+            inclusive: vec![Vec::new(); functions],
+        };
+        // Up to which node the walk is below a node of the function.
+        let mut below = vec![0u32; functions];
+        for node in 1..tree.len() as u32 {
+            let at = node as usize;
+            let function = tree.node_functions[at] as usize;
+            found.depths[at] = found.depths[tree.parents[at] as usize] + 1;
+            if tree.places[at] < tree.places[at + 1] {
+                found.own[function].push(node);
+            }
+            if below[function] <= node {
+                below[function] = tree.ends[at];
+                found.inclusive[function].push(node);
+            }
+        }
+        found
+    }
+}
+
+/// Calls that may have enough samples, caller and callee with the nodes that are below no other of their nodes, in the
+/// order in which they are met.
+fn edges(tree: &Tree, prefix: &[f64], least: f64) -> Vec<((u32, u32), Vec<u32>)> {
     let calls = Calls::of(tree, prefix);
-    let mut edge_ids: HashMap<(u32, u32), usize, FixedState> = HashMap::default();
-    // Up to which node the walk is below a node of the function, or of the call.
-    let mut below = vec![0u32; functions];
-    let mut edge_below: Vec<u32> = Vec::new();
+    let mut edges: Vec<((u32, u32), Vec<u32>)> = Vec::new();
+    let mut ids: HashMap<(u32, u32), usize, FixedState> = HashMap::default();
+    // Up to which node the walk is below a node of the call.
+    let mut below: Vec<u32> = Vec::new();
     for node in 1..tree.len() as u32 {
         let at = node as usize;
-        let (function, parent) = (tree.node_functions[at], tree.parents[at] as usize);
-        walk.depths[at] = walk.depths[parent] + 1;
-        if tree.places[at] < tree.places[at + 1] {
-            walk.own[function as usize].push(node);
-        }
-        if below[function as usize] <= node {
-            below[function as usize] = tree.ends[at];
-            walk.inclusive[function as usize].push(node);
-        }
-        let caller = tree.node_functions[parent];
+        let function = tree.node_functions[at];
+        let caller = tree.node_functions[tree.parents[at] as usize];
         if caller == NO_FUNCTION || calls.at_most(caller, function) < least {
             continue;
         }
-        let id = *edge_ids.entry((caller, function)).or_insert_with(|| {
-            walk.edges.push(((caller, function), Vec::new()));
-            edge_below.push(0);
-            edge_below.len() - 1
+        let id = *ids.entry((caller, function)).or_insert_with(|| {
+            edges.push(((caller, function), Vec::new()));
+            below.push(0);
+            below.len() - 1
         });
-        if edge_below[id] <= node {
-            edge_below[id] = tree.ends[at];
-            walk.edges[id].1.push(node);
+        if below[id] <= node {
+            below[id] = tree.ends[at];
+            edges[id].1.push(node);
         }
     }
-    walk
+    edges
 }
 
 /// How many samples calls have at most. A large tree has about as many calls as nodes, and hardly one of them

@@ -188,6 +188,9 @@ pub(crate) fn align(runs: &[Run], by: &By, renames: &Renames) -> Tree {
             of_groups.insert(id);
             id
         });
+        if groups.is_empty() {
+            grown.graft_stacks(&mut grafted, run);
+        }
         let worth = run.worth();
         let first = columns.len();
         let slices = profile.slices.len();
@@ -278,7 +281,7 @@ struct Grown {
 
 /// Where a run's functions and stacks are on the tree.
 struct Grafted {
-    /// None of a frame that is part of its caller.
+    /// The function of each frame; none of one that is part of its caller.
     functions: Vec<Option<u32>>,
     /// For each group that was met, the node of each stack, as far as it is there.
     groups: HashMap<Option<u32>, Vec<u32>, FixedState>,
@@ -291,17 +294,45 @@ impl Grown {
     /// Knows the functions of a run by their names.
     fn graft(&mut self, run: &Run, names: Vec<Option<Canonical>>) -> Grafted {
         let profile = run.profile;
-        let functions = (profile.functions.iter().zip(names))
+        let functions: Vec<Option<u32>> = (profile.functions.iter().zip(names))
             .map(|((_, function), canonical)| {
                 let name = profile.strings.text(function.name);
                 let file = profile.strings.text(function.file);
                 Some(self.function(canonical?, &name, &file, function.start_line, run.side))
             })
             .collect();
+        let of_frames = profile.frames.iter();
         Grafted {
-            functions,
+            functions: of_frames
+                .map(|(_, frame)| functions[frame.function.index()])
+                .collect(),
             groups: HashMap::default(),
         }
+    }
+
+    /// Puts all stacks of a run that have samples on the tree, which is quicker than one after the other as samples come:
+    /// those that are near in memory come together.
+    fn graft_stacks(&mut self, grafted: &mut Grafted, run: &Run) {
+        let profile = run.profile;
+        let mut is_used = vec![false; profile.stacks.len()];
+        for sample in profile.samples.iter() {
+            is_used[sample.stack.index()] |= sample.values[run.value] > 0;
+        }
+        for (stack, caller, _) in profile.stacks.iter().rev() {
+            is_used[caller.index()] |= is_used[stack.index()];
+        }
+        let mut nodes = vec![NO_NODE; profile.stacks.len()];
+        nodes[StackId::ROOT.index()] = 0;
+        for (stack, caller, frame) in profile.stacks.iter() {
+            if is_used[stack.index()] {
+                let caller = nodes[caller.index()];
+                nodes[stack.index()] = match grafted.functions[frame.index()] {
+                    Some(function) => child(&mut self.nodes, caller, function),
+                    None => caller,
+                };
+            }
+        }
+        grafted.groups.insert(None, nodes);
     }
 
     /// The node of a sample's stack, below that of its group.
@@ -325,8 +356,7 @@ impl Grown {
         let mut node = nodes[at.index()];
         while let Some(stack) = self.missing.pop() {
             let frame = profile.stacks.frame(stack);
-            let function =
-                frame.and_then(|frame| functions[profile.frames.get(frame).function.index()]);
+            let function = frame.and_then(|frame| functions[frame.index()]);
             if let Some(function) = function {
                 node = child(&mut self.nodes, node, function);
             }
@@ -360,28 +390,30 @@ impl Grown {
     /// The tree in the order of a walk, children in the order in which they came; where each node went.
     fn in_order(self) -> (Vec<u32>, Tree) {
         let nodes = &self.nodes;
-        let children = nodes.children();
+        // Callers come before what they call: how many nodes are below each, itself among them, is known from the back.
+        let mut sizes = vec![1u32; nodes.len()];
+        for (node, caller, _) in nodes.iter().rev() {
+            sizes[caller.index()] += sizes[node.index()];
+        }
         let mut order = vec![0u32; nodes.len()];
+        // Where the next thing that each node calls goes.
+        let mut next = vec![1u32; nodes.len()];
         let mut tree = Tree {
             functions: self.functions,
-            parents: Vec::with_capacity(nodes.len()),
-            node_functions: Vec::with_capacity(nodes.len()),
-            ends: (1..=nodes.len() as u32).collect(),
+            parents: vec![0; nodes.len()],
+            node_functions: vec![NO_FUNCTION; nodes.len()],
+            ends: vec![nodes.len() as u32; nodes.len()],
             ..Tree::default()
         };
-        let mut open = vec![StackId::ROOT];
-        while let Some(node) = open.pop() {
-            order[node.index()] = tree.parents.len() as u32;
-            tree.parents.push(order[nodes.parent(node).index()]);
-            let function = nodes.frame(node).map(|frame| frame.index() as u32);
-            tree.node_functions.push(function.unwrap_or(NO_FUNCTION));
-            let began = open.len();
-            open.extend((0..).map_while(|n| children.get(node, n)));
-            open[began..].reverse();
-        }
-        for node in (1..tree.parents.len()).rev() {
-            let parent = tree.parents[node] as usize;
-            tree.ends[parent] = tree.ends[parent].max(tree.ends[node]);
+        for (node, caller, function) in nodes.iter() {
+            let (node, caller) = (node.index(), caller.index());
+            let place = next[caller];
+            next[caller] += sizes[node];
+            next[node] = place + 1;
+            order[node] = place;
+            tree.parents[place as usize] = order[caller];
+            tree.node_functions[place as usize] = function.index() as u32;
+            tree.ends[place as usize] = place + sizes[node];
         }
         (order, tree)
     }
