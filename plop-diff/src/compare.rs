@@ -93,6 +93,8 @@ const MANY_CAUSES: usize = 3;
 const LARGE_CAUSE: f64 = 0.3;
 /// Exact counters of one run a side differ by so much, though nothing changed.
 const UNTESTED: f64 = 0.02;
+/// A program that uses so many processors may use one all the time.
+const NEVER_WAITS: std::ops::Range<f64> = 0.9..1.05;
 /// Fewer slices do not tell how much samples vary.
 const FEW_SLICES: usize = 10;
 /// With this alpha or more as many deals do as are asked for. For less, so many must reach the limit, that it is
@@ -174,10 +176,16 @@ pub fn compare_deploys(
     let rules = Rules {
         alpha: options.alpha,
         total: tested,
-        whole: (whole
-            .as_ref()
-            .filter(|_| matches!(mode, Mode::Work | Mode::Time)))
-        .map(|whole| (whole.total.after / whole.total.before).ln()),
+        whole: (whole.as_ref())
+            .filter(|whole| match mode {
+                Mode::Work => true,
+                // A program that never waits uses its processor whatever it does.
+                Mode::Time => ![whole.total.before, whole.total.after]
+                    .iter()
+                    .any(|cpus| NEVER_WAITS.contains(cpus)),
+                Mode::Share | Mode::Bulk | Mode::Auto => false,
+            })
+            .map(|whole| (whole.total.after / whole.total.before).ln()),
         logs: logs.as_ref(),
         permutations,
         seed,
@@ -214,17 +222,29 @@ pub fn compare_deploys(
     let is_exchange: Vec<bool> = (findings.iter())
         .map(|found| renames::is_exchange(&tree, &totals, found, options))
         .collect();
+    let bulk = total::bulk(&weights, &scan);
     // Where counted work tells that the whole grew, its cost did not only move.
+    let by_far = options.min_effect + UNTESTED;
     let grew = match tested {
         Some(_) => {
             let total = whole.as_ref().map(|whole| &whole.total);
             total.is_some_and(|total| total.grew(options.min_effect))
         }
-        None => (rules.whole).is_some_and(|whole| whole > options.min_effect + UNTESTED),
+        None => (rules.whole).is_some_and(|whole| whole > by_far),
     };
     let shift = (!grew)
         .then(|| shift(&weights, &scan, [deploys_before.len(), deploys_after.len()]))
         .flatten()
+        // Nor where most functions tell that it grew, and nothing else did.
+        .filter(|shift| {
+            let is_of = |n: &usize| shift.grew.contains(n) || shift.shrank.contains(n);
+            let others: f64 = (0..findings.len())
+                .filter(|n| !is_of(n))
+                .map(|n| findings[n].points)
+                .sum();
+            let bulk = bulk.as_ref().filter(|_| rules.whole.is_none());
+            bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far)
+        })
         .and_then(|shift| shift.without(&is_exchange));
     let mut exchanged = is_exchange.into_iter();
     findings.retain(|_| exchanged.next() == Some(false));
@@ -241,7 +261,7 @@ pub fn compare_deploys(
         mode => mode,
     };
     let as_bulk = match mode {
-        Mode::Bulk => total::bulk(&weights, &scan),
+        Mode::Bulk => bulk,
         _ => None,
     };
     let shown = as_bulk.as_ref().or(whole.as_ref());
@@ -342,6 +362,11 @@ pub fn compare_deploys(
         let unseen = budget::untested(&comparison.budgets)
             .chain(blindness(&comparison, options))
             .chain((!counted || grew).then(mix).flatten())
+            .chain(
+                (!counted)
+                    .then(|| doubts::nothing_weighed(&weights))
+                    .flatten(),
+            )
             .chain(untested);
         let unseen: Vec<Warning> = unseen.collect();
         if !unseen.is_empty() {

@@ -61,6 +61,17 @@ pub(crate) fn either(tree: &Tree, [one, other]: [u32; 2]) -> Warning {
     }
 }
 
+/// No part of the program has a share that could change, and nothing tells what the whole costs.
+pub(crate) fn nothing_weighed(weights: &Weights) -> Option<Warning> {
+    (weights.sets.is_empty()).then(|| Warning {
+        code: "nothing-weighed",
+        text: "all samples are in one place, or in places too small to be weighed, so that shares tell nothing: work \
+               that is counted would"
+            .into(),
+        forbids: true,
+    })
+}
+
 /// The whole grew by far more than one run a side differs by, and what was found does not explain it.
 pub(crate) fn whole(change: f64, findings: &[Finding]) -> Option<Warning> {
     let explained: f64 = findings.iter().map(|found| found.points).sum();
@@ -83,15 +94,15 @@ pub(crate) fn mix(
     options: &Options,
     counted: bool,
 ) -> Option<Warning> {
-    if weights.strata.count < 2 || !scan.causes.is_empty() {
+    if weights.strata.count < 2 {
         return None;
     }
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
     let v = 1.0 / samples[0] + 1.0 / samples[1];
     let per: f64 = runs.iter().map(|runs| 1.0 / *runs as f64).sum();
-    let of_kinds =
-        [&weights.before, &weights.after].map(|samples| samples_of_kinds(weights, samples));
-    let share = |side: usize, kind: usize| of_kinds[side][kind] / samples[side];
+    // Of what is left without the causes.
+    let left = (scan.kinds.each_ref()).map(|kinds| kinds.iter().sum::<f64>().max(1.0));
+    let share = |side: usize, kind: usize| scan.kinds[side][kind] / left[side];
     let grew = (0..weights.strata.count).max_by(|a, b| {
         let change = |kind: usize| share(1, kind) - share(0, kind);
         change(*a).total_cmp(&change(*b))
@@ -122,14 +133,6 @@ pub(crate) fn mix(
         ),
         forbids: true,
     })
-}
-
-fn samples_of_kinds(weights: &Weights, stacks: &[f64]) -> Vec<f64> {
-    let mut kinds = vec![0.0; weights.strata.count];
-    for (samples, kind) in stacks.iter().zip(&weights.strata.of) {
-        kinds[usize::from(*kind)] += samples;
-    }
-    kinds
 }
 
 /// The function at the top of each kind of request; none for what is beside all of them.

@@ -18,6 +18,8 @@ pub(crate) struct Cause {
     pub(crate) odds: f64,
     /// Whether nothing is left of it, so that no factor can bring it back.
     gone: bool,
+    /// The factor when it was found.
+    first_odds: f64,
     /// Whether the factor is what the whole tells, which does not change by what other causes there are.
     is_fixed: bool,
 }
@@ -39,6 +41,8 @@ pub(crate) struct Explained {
     pub(crate) cut: bool,
     /// By what factor what did not change has more samples after than before.
     pub(crate) rest: f64,
+    /// The samples of each kind of request before and after, without the causes.
+    pub(crate) kinds: [Vec<f64>; 2],
     /// How far what is explained is from where the whole went.
     apart: f64,
 }
@@ -50,13 +54,24 @@ const NEARLY_OPPOSITE: f64 = 0.7;
 const LEAVES_LESS: f64 = 0.8;
 /// How often one function may be blamed for what changed all of them alike.
 const BLAMED: f64 = 0.05;
-/// Where several causes were found, so many of the functions that changed most may be the only one.
+/// Where several causes were found, so many of the functions that changed most are looked at, and so many tried, whether
+/// they make a simpler explanation.
 const SUSPECTS: usize = 8;
+const TRIED: usize = 3;
+/// At most so many callers are left out to find what in them changed.
+const MOST_WITHOUT: usize = 3;
+/// A cause that takes back a part of another makes an explanation worse than one cause more does.
+const MAKES_UP: f64 = 1.5;
+/// So few causes are looked through for such.
+const FEW: usize = 16;
 
 /// A function that may have changed the other way instead has at least this share of the whole, and leaves less than
 /// this part of the change when it is taken out.
 const LEAST_RIVAL: f64 = 0.05;
 const RIVAL_LEAVES: f64 = 0.8;
+
+/// A cause of whose factor less than this is left when all are fitted together may be needless.
+const NEEDLESS: f64 = 0.5;
 
 /// What changes are explained with.
 pub(crate) struct Explaining<'w> {
@@ -75,33 +90,95 @@ type Selfs = [Vec<f64>; 2];
 impl Explaining<'_> {
     /// The fewest causes. `changes` are those of the sides as they are.
     pub(crate) fn explain(&self, sums: &Sums, changes: &[Change]) -> Explained {
-        let found = self.explain_from(None);
-        if found.causes.len() < 2 || found.cut {
-            return found;
+        let mut best = self.explain_from(&[], &[]);
+        if best.causes.len() < 2 || best.cut {
+            return best;
         }
-        // What is beside the one that changed has changed shares, and may have looked stronger.
+        // What is beside those that changed has changed shares, and may have looked stronger.
+        for suspects in self.suspects(sums, changes) {
+            if suspects.len() < best.causes.len() {
+                let other = self.explain_from(&suspects, &[]);
+                best = self.simpler(best, other);
+            }
+        }
+        // A caller that changed while what it calls changed the other way may be but some of what it calls.
+        let mut without = Vec::new();
+        while let Some((outer, _)) = self.nested_opposites(&best.causes).first()
+            && without.len() < MOST_WITHOUT
+        {
+            without.push(*outer);
+            let other = self.explain_from(&[], &without);
+            let causes = best.causes.len();
+            best = self.simpler(best, other);
+            if best.causes.iter().any(|cause| without.contains(&cause.set))
+                && best.causes.len() == causes
+            {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Functions that may be what changed: each of which, taken out alone, leaves least, and those together that grew most
+    /// or shrank most.
+    fn suspects(&self, sums: &Sums, changes: &[Change]) -> Vec<Vec<usize>> {
         let size = |n: usize| self.size(n, changes[n].z);
         let mut suspects: Vec<usize> = (0..changes.len())
             .filter(|n| self.weights.sets[*n].kind == Kind::Own && size(*n) >= self.limits.own)
             .collect();
+        let most = |grew: bool| {
+            let mut most: Vec<usize> = (suspects.iter().copied())
+                .filter(|n| (changes[*n].z > 0.0) == grew)
+                .collect();
+            most.sort_by(|a, b| {
+                let delta = |n: &usize| changes[*n].delta.abs();
+                delta(b).total_cmp(&delta(a)).then(a.cmp(b))
+            });
+            most
+        };
+        let most = [most(true), most(false)];
         suspects.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
         suspects.truncate(SUSPECTS);
         let selfs = self.selfs();
-        let left = |set: usize| {
-            let cause = self.alone(set, sums, changes);
-            self.left_without(&selfs, &cause, &[])
+        let left = |set: usize| self.left_without(&selfs, &self.alone(set, sums, changes), &[]);
+        let mut left: Vec<(f64, usize)> =
+            suspects.into_iter().map(|set| (left(set), set)).collect();
+        left.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        left.truncate(TRIED);
+        let alone = left.into_iter().map(|(_, set)| vec![set]);
+        let together = (2..=TRIED).flat_map(|count| {
+            let first = |most: &Vec<usize>| most.get(..count).map(<[usize]>::to_vec);
+            most.each_ref().map(first).into_iter().flatten()
+        });
+        alone.chain(together).collect()
+    }
+
+    /// The explanation that is simpler, if both say as much of the whole: the one of fewer causes, of which few make up
+    /// for others.
+    fn simpler(&self, best: Explained, other: Explained) -> Explained {
+        let complexity = |explained: &Explained| {
+            let nested = self.nested_opposites(&explained.causes);
+            explained.causes.len() as f64 + MAKES_UP * nested.len() as f64
         };
-        let suspect = (suspects.into_iter())
-            .map(|set| (left(set), set))
-            .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let Some((_, suspect)) = suspect.filter(|(left, _)| *left < self.limits.own) else {
-            return found;
-        };
-        let alone = self.explain_from(Some(suspect));
-        match alone.causes.len() < found.causes.len() && alone.apart <= found.apart + AGAINST {
-            true => alone,
-            false => found,
+        let is_better = !other.cut
+            && complexity(&other) < complexity(&best)
+            && other.apart <= best.apart + AGAINST;
+        if is_better { other } else { best }
+    }
+
+    /// Causes inside of one that changed the other way, behind that one.
+    fn nested_opposites(&self, causes: &[Cause]) -> Vec<(usize, usize)> {
+        if causes.len() > FEW {
+            return Vec::new();
         }
+        let sets = self.weights.sets;
+        let pairs =
+            (causes.iter()).flat_map(|outer| causes.iter().map(move |inner| (outer, inner)));
+        pairs
+            .filter(|(outer, inner)| outer.change.z * inner.change.z < 0.0)
+            .map(|(outer, inner)| (outer.set, inner.set))
+            .filter(|(outer, inner)| sets[*outer].contains(&sets[*inner]))
+            .collect()
     }
 
     /// A function that may as well have changed the other way: taken out alone, it leaves nothing of what was found.
@@ -144,8 +221,8 @@ impl Explaining<'_> {
         self.limits.size(self.weights.classes[set], z.abs())
     }
 
-    /// The causes, the first of them given or the strongest.
-    fn explain_from(&self, mut first: Option<usize>) -> Explained {
+    /// The causes, the first of them given and the others the strongest, but for some sets.
+    fn explain_from(&self, first: &[usize], without: &[usize]) -> Explained {
         let Explaining {
             weights,
             spread,
@@ -158,7 +235,7 @@ impl Explaining<'_> {
         let mut selfs = self.selfs();
         let all = selfs.each_ref().map(|selfs| sum(selfs));
         let mut causes: Vec<Cause> = Vec::new();
-        let (mut alike, mut cut) = (0.0, false);
+        let (mut alike, mut cut, mut is_alike) = (0.0, false, false);
         // What causes explain of the whole is no change of it any more.
         let explained = |sizes: [f64; 2], alike: f64| {
             alike - (sizes[1] / all[1]).ln() + (sizes[0] / all[0]).ln()
@@ -173,10 +250,15 @@ impl Explaining<'_> {
             let explained = explained([sums.before, sums.after], alike);
             sums.total = self.total - explained;
             let mut changes = weights.changes(&pooled, &sums, spread);
-            for cause in &causes {
-                changes[cause.set].z = 0.0;
+            for set in causes
+                .iter()
+                .map(|cause| cause.set)
+                .chain(without.iter().copied())
+            {
+                changes[set].z = 0.0;
             }
-            let set = first.or_else(|| {
+            let given = first.get(causes.len()).copied();
+            let set = given.or_else(|| {
                 let wanted = Wanted {
                     size: f64::abs,
                     limits,
@@ -187,7 +269,8 @@ impl Explaining<'_> {
             });
             let of_all = (sums.total / spread.total.sqrt()).abs();
             let is_all = match set {
-                _ if first.is_some() => false,
+                // What is left of the whole after that is no change.
+                _ if given.is_some() || is_alike => false,
                 // How far the whole went is told as well by any set. The set's own stacks have to tell that it was this.
                 Some(set) if of_all >= limits.own => {
                     weights.against_all(&pooled, &sums, spread, set) < blamed.powi(2)
@@ -198,6 +281,7 @@ impl Explaining<'_> {
             if is_all {
                 // No set tells it better than that everything changed alike.
                 alike += sums.total;
+                is_alike = true;
                 continue;
             }
             let Some(set) = set else {
@@ -208,7 +292,7 @@ impl Explaining<'_> {
                 break;
             }
             let cause = |set: usize| self.cause(set, &selfs, &pooled, &sums, &changes);
-            let set = match first.take() {
+            let set = match given {
                 Some(set) => set,
                 None => self.or_opposite(set, &changes, &causes, &selfs, &cause),
             };
@@ -216,9 +300,12 @@ impl Explaining<'_> {
             cause.take_out(weights, &mut selfs);
             causes.push(cause);
             refit(weights, &mut causes, &mut selfs);
+            is_alike = false;
         }
+        self.drop_needless(&mut causes, &mut selfs);
         let left = selfs.each_ref().map(|selfs| sum(selfs));
         Explained {
+            kinds: selfs.each_ref().map(|selfs| weights.by_kind(selfs)),
             causes,
             alike,
             cut,
@@ -231,6 +318,33 @@ impl Explaining<'_> {
                 Some(whole) => (whole - explained(left.map(|left| left.max(1.0)), alike)).abs(),
                 None => 0.0,
             },
+        }
+    }
+
+    /// Drops causes that only made up for others before these were found, so that nothing is over the limit without them.
+    fn drop_needless(&self, causes: &mut Vec<Cause>, selfs: &mut Selfs) {
+        if causes.len() < 2 {
+            return;
+        }
+        for n in (0..causes.len()).rev() {
+            let cause = &causes[n];
+            let is_sure = cause.gone
+                || cause.is_fixed
+                || cause.odds.ln().abs() >= NEEDLESS * cause.first_odds.ln().abs();
+            if is_sure || causes.len() < 2 {
+                continue;
+            }
+            let (mut fewer, mut others) = (selfs.clone(), causes.clone());
+            let dropped = others.remove(n);
+            divide(
+                &self.weights.sets[dropped.set],
+                &mut fewer[1],
+                1.0 / dropped.odds,
+            );
+            refit(self.weights, &mut others, &mut fewer);
+            if self.left(&fewer, &others) < self.limits.own {
+                (*selfs, *causes) = (fewer, others);
+            }
         }
     }
 
@@ -272,23 +386,31 @@ impl Explaining<'_> {
         let (weights, change) = (self.weights, changes[set]);
         let left = weights.sets[set].sum_of(&selfs[1]);
         let by_whole = weights.factor_by_whole(pooled, sums, self.spread, set);
+        let odds = by_whole.unwrap_or_else(|| odds(weights, set, selfs, change));
         Cause {
             set,
             change,
-            odds: by_whole.unwrap_or_else(|| odds(weights, set, selfs, change)),
+            odds,
+            first_odds: odds,
             gone: left < 1.0,
             is_fixed: by_whole.is_some(),
         }
     }
 
-    /// The strongest change that is left when a cause is taken out, but for those that are known, by shares alone.
+    /// The strongest change that is left when a cause is taken out, but for those that are known.
     fn left_without(&self, selfs: &Selfs, cause: &Cause, known: &[Cause]) -> f64 {
-        let weights = self.weights;
         let mut selfs = selfs.clone();
-        cause.take_out(weights, &mut selfs);
+        cause.take_out(self.weights, &mut selfs);
+        let known: Vec<Cause> = known.iter().chain([cause]).cloned().collect();
+        self.left(&selfs, &known)
+    }
+
+    /// The strongest change that is left but for those that are known, by shares alone.
+    fn left(&self, selfs: &Selfs, known: &[Cause]) -> f64 {
+        let weights = self.weights;
         let both: Vec<f64> = selfs[0].iter().zip(&selfs[1]).map(|(a, b)| a + b).collect();
         let pooled = Pooled::of(weights.sets, weights.strata, &both);
-        let sums = sums_of(weights, &pooled, &selfs);
+        let sums = sums_of(weights, &pooled, selfs);
         if sums.before.min(sums.after) < FEWEST {
             return 0.0;
         }
@@ -297,7 +419,7 @@ impl Explaining<'_> {
             ..self.spread.clone()
         };
         let mut changes = weights.changes(&pooled, &sums, &by_shares);
-        for cause in known.iter().chain([cause]) {
+        for cause in known {
             changes[cause.set].z = 0.0;
         }
         (changes.iter().enumerate())
@@ -328,10 +450,7 @@ fn sum(selfs: &[f64]) -> f64 {
 /// The within and mix parts of every set, straight from the stacks.
 fn sums_of(weights: &Weights, pooled: &Pooled, [before, after]: &Selfs) -> Sums {
     let prefix = prefix_sums(after);
-    let mut kinds = vec![0.0; weights.strata.count];
-    for (samples, kind) in after.iter().zip(&weights.strata.of) {
-        kinds[usize::from(*kind)] += samples;
-    }
+    let kinds = weights.by_kind(after);
     let sets = weights.sets.len();
     let within = (weights.sets.iter().enumerate())
         .map(|(n, set)| {

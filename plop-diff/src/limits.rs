@@ -101,7 +101,9 @@ impl Limits {
         let mut largest: Vec<f64> = deals.iter().map(|deal| limits.largest(deal)).collect();
         largest.sort_by(|a, b| b.total_cmp(a));
         Limits {
-            own: largest[rank_beside(alpha, largest.len(), left_out) - 1],
+            // Where deals show no chance at all, one set alone needs as much.
+            own: largest[rank_beside(alpha, largest.len(), left_out) - 1]
+                .max(upper_quantile(alpha)),
             ..limits
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Scan {
     pub(crate) cut: bool,
     /// By what factor what did not change has more samples after than before.
     pub(crate) rest: f64,
+    /// The samples of each kind of request before and after, without the causes.
+    pub(crate) kinds: [Vec<f64>; 2],
     /// What may as well have changed the other way instead of the causes.
     pub(crate) rival: Option<usize>,
     /// What grew most, whether or not by chance.
@@ -149,6 +151,7 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         causes: explained.causes,
         alike: explained.alike,
         cut: explained.cut,
+        kinds: explained.kinds,
         rest: explained.rest,
         changes,
         effects,

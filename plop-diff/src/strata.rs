@@ -4,7 +4,8 @@
 use crate::sets::prefix_sums;
 use crate::tree::{NO_FUNCTION, Tree};
 
-/// A child of the root with this share of its cost or more is not a kind of request but what runs them.
+/// A child of the root with this share of its cost or more is not a kind of request but what runs them, or the kind that
+/// there is most of.
 const DOMINANT: f64 = 0.8;
 /// Smaller kinds are one together.
 const SMALL: f64 = 0.01;
@@ -43,30 +44,46 @@ impl Strata {
     }
 
     /// The kinds that the tree itself shows: going down from the root while one child has nearly all of the
-    /// cost, the children of where that ends; what is in none of them is one more. `samples` are those of each stack.
+    /// cost, the children of where that ends, and what stands beside the way; what is in none of them is one more. `samples` are those of each stack.
     pub(crate) fn of(tree: &Tree, samples: &[f64]) -> Strata {
         let prefix = prefix_sums(samples);
         let total = |node: usize| tree.below(node, &prefix);
-        let mut node = 0;
+        let is_large = |node: &usize| total(*node) >= SMALL * total(0);
+        let (mut node, mut way) = (0, Vec::new());
+        let mut kinds: Vec<usize> = Vec::new();
         while let Some(child) = largest_child(tree, &total, node)
             && total(child) >= DOMINANT * total(node)
         {
+            kinds.extend(children(tree, node).filter(|other| *other != child && is_large(other)));
+            way.push(child);
             node = child;
         }
-        let mut kinds: Vec<usize> = children(tree, node)
-            .filter(|child| total(*child) >= SMALL * total(0))
-            .collect();
+        kinds.extend(children(tree, node).filter(is_large));
         kinds.sort_by(|a, b| total(*b).total_cmp(&total(*a)).then(a.cmp(b)));
-        let own: Vec<usize> = (kinds.iter())
-            .map(|kind| own_functions(tree, samples, *kind))
-            .collect();
-        let clearly = own.iter().filter(|own| **own >= FEWEST_FUNCTIONS).count();
+        let own = |kind: &usize| own_functions(tree, samples, *kind);
+        let mut owns: Vec<usize> = kinds.iter().map(own).collect();
+        // Where nothing on the way down is several kinds, and something beside it is one, what is most is one as well.
+        let is_few = |own: usize| own < FEWEST_FUNCTIONS;
+        let is_beside = |way: usize, kind: usize| tree.parents[kind] == tree.parents[way];
+        let known = || kinds.iter().zip(&owns).filter(|(_, own)| !is_few(**own));
+        let beside = (way.into_iter().rev())
+            .find(|way| known().any(|(kind, _)| is_beside(*way, *kind)))
+            .filter(|way| {
+                let below = *way..tree.ends[*way] as usize;
+                !known().any(|(kind, _)| below.contains(kind))
+            });
+        if let Some(most) = beside {
+            kinds.retain(|kind| !(most..tree.ends[most] as usize).contains(kind));
+            kinds.push(most);
+            owns = kinds.iter().map(own).collect();
+        }
+        let clearly = owns.iter().filter(|own| !is_few(**own)).count();
         let fewest = match clearly >= CLEARLY {
             true => FEWEST_BESIDE,
             false => FEWEST_FUNCTIONS,
         };
-        let mut own = own.into_iter();
-        kinds.retain(|_| own.next().is_some_and(|own| own >= fewest));
+        let mut owns = owns.into_iter();
+        kinds.retain(|_| owns.next().is_some_and(|own| own >= fewest));
         kinds.truncate(MOST);
         kinds.sort_unstable();
         // One kind alone is none: what is beside it, when a function there grows, looks like more requests.

@@ -34,9 +34,20 @@ pub(crate) fn finding(
         1 => change.delta,
         _ if change.by == Evidence::Total => change.delta,
         _ => {
+            let in_all = counts[1] / (scan.rest * samples[0]);
             let added = match cause.is_gone() {
                 true => -share[0],
-                false => (1.0 - 1.0 / cause.odds) * counts[1] / (scan.rest * samples[0]),
+                false => (1.0 - 1.0 / cause.odds) * in_all,
+            };
+            // What only makes up for a part of another cause has not grown.
+            let makes_up = scan.causes.iter().any(|outer| {
+                outer.change.z < 0.0 && outer.set != cause.set && {
+                    weights.sets[outer.set].contains(set)
+                }
+            });
+            let added = match makes_up {
+                true => added.min(in_all - share[0]),
+                false => added,
             };
             added * (1.0 - share[0]) / (1.0 + added).max(1e-3)
         }

@@ -5,10 +5,10 @@ use plop_core::Profile;
 use crate::compare::Options;
 use crate::comparison::{Mode, Total, TotalTest, Warning};
 use crate::scan::Scan;
-use crate::sets::{Kind, prefix_sums};
+use crate::sets::Kind;
 use crate::stats::{t_upper_quantile, t_upper_tail};
 use crate::tree::Side;
-use crate::weigh::Weights;
+use crate::weigh::{FEWEST, Weights};
 
 /// Which part of the error rate is spent on the whole, where it is tested: most, since a growth that no function
 /// shows is there to be found as well.
@@ -172,17 +172,30 @@ fn whole(
 /// (the median of ratios of Anders and Huber 2010, weighed by how precise each ratio is, up to the middle one: the
 /// function that changed may be most of all samples).
 pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
-    let own = (weights.sets.iter().enumerate()).filter(|(_, set)| set.kind == Kind::Own);
-    let sums = [&weights.before, &weights.after].map(|selfs| prefix_sums(selfs));
+    let tree = weights.tree;
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
-    let mut ratios: Vec<(f64, f64)> = own
-        .map(|(n, set)| {
-            let [before, after] = [0, 1].map(|side| set.sum(&sums[side]) + 0.5);
+    // All functions, also those that are too small to be weighed: there may be very many.
+    let mut functions = vec![[0.0f64; 2]; tree.functions.len()];
+    for (place, node) in tree.stacks.iter().enumerate() {
+        if let Some(of) = functions.get_mut(tree.node_functions[*node as usize] as usize) {
+            of[0] += weights.before[place];
+            of[1] += weights.after[place];
+        }
+    }
+    let mut effects: Vec<Option<f64>> = vec![None; functions.len()];
+    let own = (weights.sets.iter().enumerate()).filter(|(_, set)| set.kind == Kind::Own);
+    for (n, set) in own {
+        effects[set.function as usize] = Some(scan.effects[n]);
+    }
+    let known = effects.iter().flatten();
+    let usual = known.clone().sum::<f64>() / known.count().max(1) as f64;
+    let mut ratios: Vec<(f64, f64)> = (functions.iter().zip(&effects))
+        .filter(|([before, after], _)| before + after >= FEWEST)
+        .map(|([before, after], effect)| {
+            let (before, after) = (before + 0.5, after + 0.5);
             let ratio = (after / samples[1]).ln() - (before / samples[0]).ln();
-            (
-                ratio,
-                1.0 / (scan.effects[n] * (1.0 / before + 1.0 / after)),
-            )
+            let effect = effect.unwrap_or(usual.max(1.0));
+            (ratio, 1.0 / (effect * (1.0 / before + 1.0 / after)))
         })
         .collect();
     if ratios.is_empty() {

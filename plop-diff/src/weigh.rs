@@ -583,6 +583,15 @@ impl<'t> Weights<'t> {
         (squares / df / (self.strata.count - 1) as f64).max(1e-9)
     }
 
+    /// The samples of each kind of request, of samples by stack.
+    pub(crate) fn by_kind(&self, stacks: &[f64]) -> Vec<f64> {
+        let mut kinds = vec![0.0; self.strata.count];
+        for (samples, kind) in stacks.iter().zip(&self.strata.of) {
+            kinds[usize::from(*kind)] += samples;
+        }
+        kinds
+    }
+
     fn kinds_of(&self, columns: &[usize]) -> Vec<f64> {
         let mut kinds = vec![0.0; self.strata.count];
         for column in columns {

@@ -196,3 +196,59 @@ fn two_programs_of_one_shape_are_not_one_program_with_other_names() {
     let comparison = compared(&shop, &program("serve", words, 20.0));
     assert_eq!(comparison.verdict, Verdict::Ok);
 }
+
+#[test]
+fn where_nothing_can_be_weighed_there_is_no_verdict_and_an_end() {
+    let one = vec![("main;hot".to_owned(), 3000.0)];
+    let nearly = vec![("main;hot".to_owned(), 5000.0), ("main;io".to_owned(), 3.0)];
+    let flat = alike("main", "step", 2000, 8.0);
+    for counts in [&one, &nearly, &flat] {
+        let sides = [varied(counts, 0, 5, 100.0), varied(counts, 50, 5, 100.0)];
+        // Counted work tells of the whole.
+        assert_eq!(compared_runs(&sides[0], &sides[1]).verdict, Verdict::Ok);
+        let comparison = compared(counts, counts);
+        assert_eq!(comparison.hypotheses, 0);
+        assert_eq!(comparison.verdict, Verdict::Inconclusive);
+        let mut codes = comparison.warnings.iter().map(|warning| warning.code);
+        assert!(codes.any(|code| code == "nothing-weighed"));
+    }
+}
+
+#[test]
+fn a_program_that_never_waits_has_no_counted_work_in_its_time() {
+    let before = vec![
+        ("main;io".to_owned(), 4800.0),
+        ("main;hot".to_owned(), 11_200.0),
+    ];
+    let after = times(&before, |path| if path == "main;hot" { 2.0 } else { 1.0 });
+    let options = Options {
+        mode: plop_diff::Mode::Time,
+        ..Options::default()
+    };
+    let verdict = |cpu: [i64; 2]| {
+        let [mut one, mut other] = [run(&before, 80), run(&after, 80)];
+        for (run, cpu) in [(&mut one, cpu[0]), (&mut other, cpu[1])] {
+            run.meta.cpu_ns = Some(cpu * 1_000_000_000);
+            run.meta.wall_ns = Some(160_000_000_000);
+        }
+        let comparison = compare(&[&one], &[&other], &options).expect("they compare");
+        comparison.verdict
+    };
+    assert_eq!(verdict([160, 160]), Verdict::Inconclusive);
+    // Where it waits in between, the time that it does not wait tells.
+    assert_eq!(verdict([40, 68]), Verdict::Regressed);
+}
+
+#[test]
+fn a_kind_of_request_is_not_passed_over_because_something_became_faster() {
+    let mut before = alike("main;list", "list", 8, 1000.0);
+    before.extend(alike("main;sell", "sell", 8, 1000.0));
+    let after = times(&before, |path| match path {
+        "main;list;list_3" => 0.5,
+        path if path.contains("sell") => 1.8,
+        _ => 1.0,
+    });
+    let comparison = compared(&before, &after);
+    assert_eq!(comparison.kinds, 2);
+    assert_eq!(comparison.verdict, Verdict::Inconclusive);
+}

@@ -147,3 +147,48 @@ fn most_of_the_whole_beside_many_kinds_of_requests_is_named() {
         assert_eq!(told(&comparison)[0].0, "hot");
     }
 }
+
+#[test]
+fn the_kind_of_request_that_there_is_most_of_is_one_beside_the_others() {
+    // More requests of one kind are no growth of anything.
+    for (parts, kinds) in [
+        (&[10.0, 90.0][..], 2),
+        (&[5.0, 5.0, 90.0], 3),
+        (&[4.0, 3.0, 3.0, 90.0], 4),
+    ] {
+        let run = |more: f64| -> Counts {
+            (parts.iter().enumerate())
+                .flat_map(|(kind, part)| {
+                    let more = if kind == 0 { more } else { 1.0 };
+                    let caller = format!("main;route_{kind}");
+                    alike(
+                        &caller,
+                        &format!("step_{kind}"),
+                        7,
+                        160.0 * part * more / 7.0,
+                    )
+                })
+                .collect()
+        };
+        let comparison = compared(&run(1.0), &run(1.12));
+        assert_eq!(comparison.kinds, kinds);
+        assert_eq!(
+            comparison.verdict,
+            Verdict::Ok,
+            "{kinds}: {:?}",
+            told(&comparison)
+        );
+    }
+}
+
+#[test]
+fn the_whole_is_told_by_all_functions_however_small() {
+    let mut before = alike("main;rest", "step", 400, 16.0);
+    before.push(("main;hot".into(), 25_600.0));
+    let after = times(&before, |path| if path == "main;hot" { 2.0 } else { 1.0 });
+    let (one, other) = (drawn(&before, 1), drawn(&after, 2));
+    let comparison = compare(&[&one], &[&other], &Options::default()).expect("they compare");
+    assert_eq!(comparison.mode, plop_diff::Mode::Bulk);
+    let change = comparison.total.as_ref().expect("it is told").change();
+    assert!((change - 0.8).abs() < 0.08, "{change}");
+}

@@ -266,3 +266,72 @@ fn counted_work_and_shares_count_by_how_sure_they_are() {
         assert_eq!(comparison.verdict, Verdict::Ok);
     }
 }
+
+/// Forty functions of 2.3 hundredths each beside those of one caller.
+fn beside_forty(parts: &[(f64, &str)]) -> Counts {
+    let mut counts = percent(parts, 16_000.0);
+    counts.extend(alike("main", "other", 40, 0.023 * 16_000.0));
+    counts
+}
+
+#[test]
+fn of_one_caller_those_are_named_that_changed() {
+    let with_own = [(2.0, "p"), (3.0, "p;x"), (3.0, "p;y")];
+    let with_one_more = [(3.0, "p;x"), (3.0, "p;y"), (1.0, "p;z")];
+    let large = [(10.0, "p;x"), (10.0, "p;y"), (3.0, "p;z")];
+    let equal = [(2.0, "p;x"), (2.0, "p;y"), (2.0, "p;v"), (2.0, "p;w")];
+    for (parts, factors) in [
+        (&with_own[..], &[("x", 0.5), ("y", 0.5)][..]),
+        (&with_own, &[("x", 2.0), ("y", 2.0)]),
+        (&with_one_more, &[("x", 0.5), ("y", 0.5)]),
+        (&with_one_more, &[("x", 2.0), ("y", 2.0)]),
+        (&large, &[("x", 3.0), ("y", 1.6)]),
+        (&equal, &[("x", 0.5), ("y", 0.5), ("v", 0.5)]),
+    ] {
+        let before = beside_forty(parts);
+        let changed = |name: &str| factors.iter().find(|(other, _)| *other == name);
+        let after = times(&before, |path| {
+            let name = path.rsplit(';').next().expect("a path has an end");
+            changed(name).map_or(1.0, |(_, factor)| *factor)
+        });
+        let comparison = compared(&before, &after);
+        let mut told = told(&comparison);
+        told.sort_by(|a, b| a.0.cmp(b.0));
+        let mut names: Vec<&str> = factors.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        assert_eq!(
+            told.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            names,
+            "{told:?}"
+        );
+        let grew = factors[0].1 > 1.0;
+        assert!(
+            told.iter().all(|(_, points)| (*points > 0.0) == grew),
+            "{told:?}"
+        );
+        assert_eq!(comparison.verdict == Verdict::Regressed, grew);
+    }
+}
+
+#[test]
+fn two_functions_that_grew_are_not_told_as_all_others_shrinking() {
+    let mut before: Counts = (0..12)
+        .map(|n| (format!("main;other_{n}"), 533.0 * f64::from(1 + n % 3)))
+        .collect();
+    before.extend(["main;a", "main;b"].map(|path| (path.to_owned(), 3200.0)));
+    let after = times(&before, |path| match path {
+        "main;a" | "main;b" => 2.0,
+        _ => 1.0,
+    });
+    for seed in 0..20 {
+        let (one, other) = (drawn(&before, seed), drawn(&after, 100 + seed));
+        let comparison = compare(&[&one], &[&other], &Options::default()).expect("they compare");
+        let mut names: Vec<&str> = told(&comparison)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names[..2], ["a", "b"], "{seed}");
+        assert_eq!(comparison.verdict, Verdict::Regressed, "{seed}");
+    }
+}
