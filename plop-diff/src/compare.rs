@@ -93,6 +93,8 @@ const MANY_CAUSES: usize = 3;
 const LARGE_CAUSE: f64 = 0.3;
 /// Exact counters of one run a side differ by so much, though nothing changed.
 const UNTESTED: f64 = 0.02;
+/// Twice the standard deviation of the median of kinds of requests, over that of the mean.
+const MIDDLE_OF_KINDS: f64 = 2.5;
 /// A program that uses so many processors may use one all the time.
 const NEVER_WAITS: std::ops::Range<f64> = 0.9..1.05;
 /// Fewer slices do not tell how much samples vary.
@@ -242,8 +244,13 @@ pub fn compare_deploys(
                 .filter(|n| !is_of(n))
                 .map(|n| findings[n].points)
                 .sum();
+            // Functions of one kind of request come more or less often together.
+            let by_mix = match strata.count {
+                1 => 0.0,
+                _ => MIDDLE_OF_KINDS * (2.0 * scan.usual_mix()).sqrt(),
+            };
             let bulk = bulk.as_ref().filter(|_| rules.whole.is_none());
-            bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far)
+            bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far + by_mix)
         })
         .and_then(|shift| shift.without(&is_exchange));
     let mut exchanged = is_exchange.into_iter();
