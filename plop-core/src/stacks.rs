@@ -69,6 +69,11 @@ impl Stacks {
         }
     }
 
+    /// Makes room for so many more stacks.
+    pub fn reserve(&mut self, more: usize) {
+        self.nodes.reserve(more);
+    }
+
     /// The stack that has `frame` called from `caller`; added when it is new.
     #[inline]
     pub fn push(&mut self, caller: StackId, frame: FrameId) -> StackId {

@@ -138,7 +138,7 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
     let variance = |n: usize| effects[n] * weights.long_run * v * pooled.within[n];
     let centres = centres(weights, &witnesses, within_after, v, &variance);
     let groups = groups(weights, &witnesses);
-    let likelihoods: Vec<Vec<f64>> = (groups.iter())
+    let likelihoods: Vec<Vec<f64>> = (groups.par_iter())
         .map(|group| {
             let rarely = 1.0 - (1.0 - CHANGED).powi(group.len() as i32);
             // The likelihood of each function's difference, as noise and as a change, at each single deviation.

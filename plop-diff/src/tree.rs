@@ -321,6 +321,10 @@ impl Grown {
         for (stack, caller, _) in profile.stacks.iter().rev() {
             is_used[caller.index()] |= is_used[stack.index()];
         }
+        // The first run brings most of the tree.
+        if self.nodes.len() == 1 {
+            self.nodes.reserve(profile.stacks.len());
+        }
         let mut nodes = vec![NO_NODE; profile.stacks.len()];
         nodes[StackId::ROOT.index()] = 0;
         for (stack, caller, frame) in profile.stacks.iter() {

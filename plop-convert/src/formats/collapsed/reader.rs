@@ -264,8 +264,8 @@ impl<'l> Reader<'l> {
         }
         // Where most stacks are new, remembering them whole is not worth its memory.
         let remember = self.stacks.len() < 4096 || self.stack_hits * 4 > self.lines;
-        let hash = self.stacks.hash(text);
-        if remember && let Some(stack) = self.stacks.find(hash, text) {
+        let remembered = remember.then(|| self.stacks.hash(text));
+        if let Some(stack) = remembered.and_then(|hash| self.stacks.find(hash, text)) {
             self.stack_hits += 1;
             return Ok(stack);
         }
@@ -300,7 +300,7 @@ impl<'l> Reader<'l> {
         }
         self.before.truncate(shared);
         self.before.extend_from_slice(&text[shared..]);
-        if remember {
+        if let Some(hash) = remembered {
             self.stacks.insert(hash, text, stack);
         }
         Ok(stack)
