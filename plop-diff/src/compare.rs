@@ -3,10 +3,11 @@
 use plop_core::{Error, Profile, Result};
 
 use crate::budget::{self, BudgetTest};
+use crate::cause::Cause;
 use crate::comparison::{Comparison, Finding, Method, Mode, Total, Verdict, Warning};
 use crate::doubts;
 use crate::environment::{likeness, warnings};
-use crate::explain::{Cause, MOST_CAUSES};
+use crate::explain::MOST_CAUSES;
 use crate::groups::{By, unlabelled};
 use crate::noise::Prior;
 use crate::power::{self, Gate, Sensitivity};

@@ -2,34 +2,12 @@
 //! together fitted anew each time, until none is left over the limit (the sequential scan of Zhang, Assunção &
 //! Kulldorff 2010, on a call tree).
 
+use crate::cause::{Cause, Selfs, refit, sum, sums_of};
 use crate::limits::Limits;
-use crate::sets::{Kind, Set, prefix_sums};
+use crate::sets::Kind;
 use crate::stats::upper_quantile;
 use crate::strongest::{AGAINST, Wanted, strongest};
-use crate::weigh::{Change, Evidence, FEWEST, Pooled, Spread, Sums, Weights};
-
-/// A change that is too large for chance.
-#[derive(Clone, Debug)]
-pub(crate) struct Cause {
-    /// The set, by its number.
-    pub(crate) set: usize,
-    pub(crate) change: Change,
-    /// By what factor it changed, all else being equal.
-    pub(crate) odds: f64,
-    /// Whether nothing is left of it, so that no factor can bring it back.
-    gone: bool,
-    /// The factor when it was found.
-    first_odds: f64,
-    /// Whether the factor is what the whole tells, which does not change by what other causes there are.
-    is_fixed: bool,
-}
-
-impl Cause {
-    /// Whether nothing is left of it.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone
-    }
-}
+use crate::weigh::{Change, FEWEST, Pooled, Spread, Sums, Weights};
 
 /// What explains the changes.
 pub(crate) struct Explained {
@@ -84,9 +62,6 @@ pub(crate) struct Explaining<'w> {
     pub(crate) whole: Option<f64>,
 }
 
-/// Samples of each stack, before and after.
-type Selfs = [Vec<f64>; 2];
-
 impl Explaining<'_> {
     /// The fewest causes. `changes` are those of the sides as they are.
     pub(crate) fn explain(&self, sums: &Sums, changes: &[Change]) -> Explained {
@@ -105,16 +80,10 @@ impl Explaining<'_> {
         let mut without = Vec::new();
         while let Some((outer, _)) = self.nested_opposites(&best.causes).first()
             && without.len() < MOST_WITHOUT
+            && !without.contains(outer)
         {
             without.push(*outer);
-            let other = self.explain_from(&[], &without);
-            let causes = best.causes.len();
-            best = self.simpler(best, other);
-            if best.causes.iter().any(|cause| without.contains(&cause.set))
-                && best.causes.len() == causes
-            {
-                break;
-            }
+            best = self.simpler(best, self.explain_from(&[], &without));
         }
         best
     }
@@ -327,20 +296,11 @@ impl Explaining<'_> {
             return;
         }
         for n in (0..causes.len()).rev() {
-            let cause = &causes[n];
-            let is_sure = cause.gone
-                || cause.is_fixed
-                || cause.odds.ln().abs() >= NEEDLESS * cause.first_odds.ln().abs();
-            if is_sure || causes.len() < 2 {
+            if causes[n].left_of_factor() >= NEEDLESS || causes.len() < 2 {
                 continue;
             }
             let (mut fewer, mut others) = (selfs.clone(), causes.clone());
-            let dropped = others.remove(n);
-            divide(
-                &self.weights.sets[dropped.set],
-                &mut fewer[1],
-                1.0 / dropped.odds,
-            );
+            others.remove(n).put_back(self.weights, &mut fewer);
             refit(self.weights, &mut others, &mut fewer);
             if self.left(&fewer, &others) < self.limits.own {
                 (*selfs, *causes) = (fewer, others);
@@ -383,18 +343,8 @@ impl Explaining<'_> {
         sums: &Sums,
         changes: &[Change],
     ) -> Cause {
-        let (weights, change) = (self.weights, changes[set]);
-        let left = weights.sets[set].sum_of(&selfs[1]);
-        let by_whole = weights.factor_by_whole(pooled, sums, self.spread, set);
-        let odds = by_whole.unwrap_or_else(|| odds(weights, set, selfs, change));
-        Cause {
-            set,
-            change,
-            odds,
-            first_odds: odds,
-            gone: left < 1.0,
-            is_fixed: by_whole.is_some(),
-        }
+        let by_whole = (self.weights).factor_by_whole(pooled, sums, self.spread, set);
+        Cause::of(self.weights, set, selfs, changes[set], by_whole)
     }
 
     /// The strongest change that is left when a cause is taken out, but for those that are known.
@@ -426,104 +376,4 @@ impl Explaining<'_> {
             .map(|(set, change)| self.size(set, change.z))
             .fold(0.0, f64::max)
     }
-}
-
-impl Cause {
-    /// Takes it out of both sides.
-    fn take_out(&self, weights: &Weights, [before, after]: &mut Selfs) {
-        let set = &weights.sets[self.set];
-        if self.gone {
-            for (from, to) in set.spans() {
-                before[from..to].fill(0.0);
-                after[from..to].fill(0.0);
-            }
-        } else {
-            divide(set, after, self.odds);
-        }
-    }
-}
-
-fn sum(selfs: &[f64]) -> f64 {
-    selfs.iter().sum()
-}
-
-/// The within and mix parts of every set, straight from the stacks.
-fn sums_of(weights: &Weights, pooled: &Pooled, [before, after]: &Selfs) -> Sums {
-    let prefix = prefix_sums(after);
-    let kinds = weights.by_kind(after);
-    let sets = weights.sets.len();
-    let within = (weights.sets.iter().enumerate())
-        .map(|(n, set)| {
-            let expected: f64 = (kinds.iter().enumerate())
-                .map(|(kind, samples)| samples * pooled.in_kind[kind * sets + n])
-                .sum();
-            set.sum(&prefix) - expected
-        })
-        .collect();
-    Sums {
-        before: sum(before),
-        after: sum(after),
-        mix: weights.mix(pooled, &kinds),
-        within,
-        total: 0.0,
-    }
-}
-
-fn divide(set: &Set, after: &mut [f64], odds: f64) {
-    for (from, to) in set.spans() {
-        after[from..to]
-            .iter_mut()
-            .for_each(|samples| *samples /= odds);
-    }
-}
-
-/// Fits the factors of all causes together, a few times over.
-fn refit(weights: &Weights, causes: &mut [Cause], selfs: &mut Selfs) {
-    if causes.len() < 2 {
-        return;
-    }
-    for _ in 0..3 {
-        let free = |cause: &&mut Cause| !cause.gone && !cause.is_fixed;
-        for cause in causes.iter_mut().filter(free) {
-            let set = &weights.sets[cause.set];
-            divide(set, &mut selfs[1], 1.0 / cause.odds);
-            cause.odds = odds(weights, cause.set, selfs, cause.change);
-            divide(set, &mut selfs[1], cause.odds);
-        }
-    }
-}
-
-/// By what factor a set grew against everything else: the odds ratio of Mantel and Haenszel over the kinds, or
-/// over all together where the mix carries the change.
-fn odds(weights: &Weights, set: usize, [before, after]: &Selfs, change: Change) -> f64 {
-    let within = change.by == Evidence::Within;
-    let kinds = if within { weights.strata.count } else { 1 };
-    let kind_of = |stack: usize| match within {
-        true => usize::from(weights.strata.of[stack]),
-        false => 0,
-    };
-    let mut table = vec![[0.0f64; 4]; kinds];
-    for stack in 0..before.len() {
-        let row = &mut table[kind_of(stack)];
-        row[1] += before[stack];
-        row[3] += after[stack];
-    }
-    for (from, to) in weights.sets[set].spans() {
-        for stack in from..to {
-            let row = &mut table[kind_of(stack)];
-            row[0] += before[stack];
-            row[2] += after[stack];
-        }
-    }
-    let (mut over, mut under) = (0.0, 0.0);
-    let (mut n1, mut all) = (0.0, 0.0);
-    for [y1, of1, y2, of2] in table {
-        let of = (of1 + of2).max(1e-9);
-        over += y2 * (of1 - y1) / of;
-        under += y1 * (of2 - y2) / of;
-        n1 += of1;
-        all += of;
-    }
-    let half = (0.5 * n1 / all).max(1e-9);
-    ((over + half) / (under + half)).clamp(1e-6, 1e6)
 }

@@ -33,6 +33,7 @@
 
 mod budget;
 mod calibrate;
+mod cause;
 mod compare;
 mod comparison;
 mod difference;

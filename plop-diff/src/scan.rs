@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 
+use crate::cause::Cause;
 use crate::comparison::TotalTest;
-use crate::explain::{Cause, Explaining};
+use crate::explain::Explaining;
 use crate::limits::{Largest, Limits};
 use crate::noise::{self, Prior};
 use crate::random::Random;

@@ -5,8 +5,8 @@
 //! measured over the union of their stacks by the same formula as that of each, so what they have in common is
 //! counted once, and its error is smaller than theirs: what went from the one to the other is no chance of the sum.
 
+use crate::cause::Cause;
 use crate::comparison::Shift;
-use crate::explain::Cause;
 use crate::scan::Scan;
 use crate::weigh::Weights;
 

@@ -2,10 +2,10 @@
 
 use plop_core::Profile;
 
+use crate::cause::Cause;
 use crate::compare::Options;
 use crate::comparison::{Finding, Noise, Summary};
 use crate::environment::{environment, word_of};
-use crate::explain::Cause;
 use crate::reason::reason;
 use crate::scan::Scan;
 use crate::sets::{Kind, Set};
