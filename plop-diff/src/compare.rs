@@ -222,10 +222,19 @@ pub fn compare_deploys(
     for (finding, cause) in findings.iter_mut().zip(&scan.causes) {
         finding.touched = of_touched(cause);
     }
+    // Neither what went over to another name nor what only made up for another cause changed.
     let is_exchange: Vec<bool> = (findings.iter())
-        .map(|found| renames::is_exchange(&tree, &totals, found, options))
+        .map(|found| {
+            renames::is_exchange(&tree, &totals, found, options)
+                || found.points * found.z.signum() <= 0.0
+        })
         .collect();
     let bulk = total::bulk(&weights, &scan);
+    // Functions of one kind of request come more or less often together.
+    let by_mix = match strata.count {
+        1 => 0.0,
+        _ => MIDDLE_OF_KINDS * (2.0 * scan.usual_mix()).sqrt(),
+    };
     // Where counted work tells that the whole grew, its cost did not only move.
     let by_far = options.min_effect + UNTESTED;
     let grew = match tested {
@@ -245,11 +254,6 @@ pub fn compare_deploys(
                 .filter(|n| !is_of(n))
                 .map(|n| findings[n].points)
                 .sum();
-            // Functions of one kind of request come more or less often together.
-            let by_mix = match strata.count {
-                1 => 0.0,
-                _ => MIDDLE_OF_KINDS * (2.0 * scan.usual_mix()).sqrt(),
-            };
             let bulk = bulk.as_ref().filter(|_| rules.whole.is_none());
             bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far + by_mix)
         })
@@ -268,11 +272,8 @@ pub fn compare_deploys(
         Mode::Share if options.mode == Mode::Auto && is_unbalanced() => Mode::Bulk,
         mode => mode,
     };
-    let as_bulk = match mode {
-        Mode::Bulk => bulk,
-        _ => None,
-    };
-    let shown = as_bulk.as_ref().or(whole.as_ref());
+    let as_bulk = bulk.as_ref().filter(|_| mode == Mode::Bulk);
+    let shown = as_bulk.or(whole.as_ref());
     let sides = [
         summary(deploys_before, &tree, Side::Before, options, shown),
         summary(deploys_after, &tree, Side::After, options, shown),
@@ -362,11 +363,16 @@ pub fn compare_deploys(
         let runs = [deploys_before.len(), deploys_after.len()];
         let counted = rules.whole.is_some();
         let mix = || doubts::mix(&weights, &scan, runs, options, counted);
-        let change = rules
-            .whole
-            .filter(|_| tested.is_none() && mode == Mode::Work);
-        let untested =
-            change.and_then(|change| doubts::whole(change.exp() - 1.0, &comparison.findings));
+        let untested = match (rules.whole, &bulk) {
+            (Some(whole), _) if tested.is_none() && mode == Mode::Work => {
+                doubts::whole(whole.exp() - 1.0, &comparison.findings, true, 0.0)
+            }
+            (None, Some(bulk)) => {
+                let change = bulk.total.change();
+                doubts::whole(change, &comparison.findings, false, by_mix)
+            }
+            _ => None,
+        };
         let unseen = budget::untested(&comparison.budgets)
             .chain(blindness(&comparison, options))
             .chain((!counted || grew).then(mix).flatten())

@@ -72,16 +72,29 @@ pub(crate) fn nothing_weighed(weights: &Weights) -> Option<Warning> {
     })
 }
 
-/// The whole grew by far more than one run a side differs by, and what was found does not explain it.
-pub(crate) fn whole(change: f64, findings: &[Finding]) -> Option<Warning> {
+/// The whole grew by far more than one run a side differs by, and what was found does not explain it. `counted` says
+/// whether that is told by counted work, and not by most functions; `unsure` by how much it may be wrong.
+pub(crate) fn whole(
+    change: f64,
+    findings: &[Finding],
+    counted: bool,
+    unsure: f64,
+) -> Option<Warning> {
     let explained: f64 = findings.iter().map(|found| found.points).sum();
-    (change - explained > MUCH).then(|| Warning {
-        code: "whole-untested",
-        text: format!(
-            "a unit of work costs {:.1} % more, which is more than what was found explains: one run a side does not tell \
-             whether that is chance, several would",
-            100.0 * change
+    let change_in_words = format!("{:.1} % more", 100.0 * change);
+    let text = match counted {
+        true => format!(
+            "a unit of work costs {change_in_words}, which is more than what was found explains: one run a side does not \
+             tell whether that is chance, several would"
         ),
+        false => format!(
+            "most functions have so much smaller shares that the whole seems to cost {change_in_words}, which is more \
+             than what was found explains: work that is counted would tell"
+        ),
+    };
+    (change > MUCH + unsure && change - explained > MUCH + unsure).then_some(Warning {
+        code: "whole-untested",
+        text,
         forbids: true,
     })
 }

@@ -40,6 +40,8 @@ const TRIED: usize = 3;
 const MOST_WITHOUT: usize = 3;
 /// A cause that takes back a part of another makes an explanation worse than one cause more does.
 const MAKES_UP: f64 = 1.5;
+/// That everything changed alike makes it worse than so many causes more do.
+const ALIKE: f64 = 2.0;
 /// So few causes are looked through for such.
 const FEW: usize = 16;
 
@@ -65,14 +67,14 @@ pub(crate) struct Explaining<'w> {
 impl Explaining<'_> {
     /// The fewest causes. `changes` are those of the sides as they are.
     pub(crate) fn explain(&self, sums: &Sums, changes: &[Change]) -> Explained {
-        let mut best = self.explain_from(&[], &[]);
-        if best.causes.len() < 2 || best.cut {
+        let mut best = self.explain_from(&[], &[], MOST_CAUSES);
+        if !(2..=FEW).contains(&best.causes.len()) {
             return best;
         }
         // What is beside those that changed has changed shares, and may have looked stronger.
         for suspects in self.suspects(sums, changes) {
             if suspects.len() < best.causes.len() {
-                let other = self.explain_from(&suspects, &[]);
+                let other = self.explain_from(&suspects, &[], FEW);
                 best = self.simpler(best, other);
             }
         }
@@ -83,7 +85,7 @@ impl Explaining<'_> {
             && !without.contains(outer)
         {
             without.push(*outer);
-            best = self.simpler(best, self.explain_from(&[], &without));
+            best = self.simpler(best, self.explain_from(&[], &without, FEW));
         }
         best
     }
@@ -127,7 +129,8 @@ impl Explaining<'_> {
     fn simpler(&self, best: Explained, other: Explained) -> Explained {
         let complexity = |explained: &Explained| {
             let nested = self.nested_opposites(&explained.causes);
-            explained.causes.len() as f64 + MAKES_UP * nested.len() as f64
+            let alike = if explained.alike == 0.0 { 0.0 } else { ALIKE };
+            explained.causes.len() as f64 + MAKES_UP * nested.len() as f64 + alike
         };
         let is_better = !other.cut
             && complexity(&other) < complexity(&best)
@@ -190,8 +193,8 @@ impl Explaining<'_> {
         self.limits.size(self.weights.classes[set], z.abs())
     }
 
-    /// The causes, the first of them given and the others the strongest, but for some sets.
-    fn explain_from(&self, first: &[usize], without: &[usize]) -> Explained {
+    /// The causes, so many at most, the first of them given and the others the strongest, but for some sets.
+    fn explain_from(&self, first: &[usize], without: &[usize], most: usize) -> Explained {
         let Explaining {
             weights,
             spread,
@@ -256,7 +259,7 @@ impl Explaining<'_> {
             let Some(set) = set else {
                 break;
             };
-            if causes.len() == MOST_CAUSES {
+            if causes.len() == most {
                 cut = true;
                 break;
             }
@@ -292,7 +295,7 @@ impl Explaining<'_> {
 
     /// Drops causes that only made up for others before these were found, so that nothing is over the limit without them.
     fn drop_needless(&self, causes: &mut Vec<Cause>, selfs: &mut Selfs) {
-        if causes.len() < 2 {
+        if !(2..=FEW).contains(&causes.len()) {
             return;
         }
         for n in (0..causes.len()).rev() {

@@ -33,6 +33,8 @@ pub(crate) struct Scan {
     pub(crate) rest: f64,
     /// The samples of each kind of request before and after, without the causes.
     pub(crate) kinds: [Vec<f64>; 2],
+    /// By what factor the whole grew at most, where that is tested by counted work.
+    pub(crate) whole_at_most: Option<f64>,
     /// What may as well have changed the other way instead of the causes.
     pub(crate) rival: Option<usize>,
     /// What grew most, whether or not by chance.
@@ -153,6 +155,7 @@ pub(crate) fn scan(weights: &Weights, rules: &Rules) -> Scan {
         alike: explained.alike,
         cut: explained.cut,
         kinds: explained.kinds,
+        whole_at_most: rules.whole.and(rules.total).map(|test| test.interval[1]),
         rest: explained.rest,
         changes,
         effects,

@@ -18,6 +18,8 @@ const WITHIN: f64 = 3.3;
 const PART: f64 = 0.3;
 /// Where other shrinkings are more than this part of what moved, that some of them pay for a growth is chance.
 const OTHERS: f64 = 1.0;
+/// What has more of a kind of request is taken for all of it.
+const ALL: f64 = 0.9;
 /// The relative standard deviation between runs that functions are taken to have at least here.
 const LEAST_BETWEEN: f64 = 0.01;
 
@@ -188,6 +190,14 @@ impl Parts {
         }
         let sides = [0, 1].map(|side| all.iter().map(|kind| kind[side]).sum::<f64>());
         if sides[0].min(sides[1]) < 1.0 {
+            return None;
+        }
+        // What is all of a kind of request has all of its share, whatever it costs.
+        let is_all = |kind: usize| {
+            let part = |samples: &[[f64; 2]]| samples[kind].iter().sum::<f64>();
+            part(&sums[0]) + part(&sums[1]) > ALL * part(&all)
+        };
+        if inside && self.kinds > 1 && (0..self.kinds).any(is_all) {
             return None;
         }
         let v = 1.0 / sides[0] + 1.0 / sides[1];

@@ -30,7 +30,7 @@ pub(crate) fn finding(
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
     // Beside other causes, what their joint fit leaves for this one: its cost after in terms of what did not change,
     // less the same without its factor. Of the share that brings that.
-    let delta = match scan.causes.len() {
+    let fit = match scan.causes.len() {
         1 => change.delta,
         _ if change.by == Evidence::Total => change.delta,
         _ => {
@@ -51,6 +51,15 @@ pub(crate) fn finding(
             };
             added * (1.0 - share[0]) / (1.0 + added).max(1e-3)
         }
+    };
+    // What has a larger share of a whole that is known to have shrunk by more costs no more.
+    let net = (scan.whole_at_most)
+        .map_or(f64::INFINITY, |whole| share[1] * whole - share[0])
+        .max(-share[0]);
+    let most = net * (1.0 - share[0]) / (1.0 + net);
+    let delta = match change.z > 0.0 && net.is_finite() {
+        true => fit.min(most),
+        false => fit,
     };
     Finding {
         kind: set.kind,
