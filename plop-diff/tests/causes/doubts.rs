@@ -252,3 +252,19 @@ fn a_kind_of_request_is_not_passed_over_because_something_became_faster() {
     assert_eq!(comparison.kinds, 2);
     assert_eq!(comparison.verdict, Verdict::Inconclusive);
 }
+
+#[test]
+fn a_whole_that_most_functions_tell_to_have_grown_is_not_faster() {
+    // A fifth of three hundred functions, each too small to be seen.
+    let before = alike("main", "step", 300, 60.0);
+    let after = times(&before, |path| {
+        let number: usize = path
+            .rsplit('_')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .expect("functions have numbers");
+        if number.is_multiple_of(5) { 1.8 } else { 1.0 }
+    });
+    let comparison = compared(&before, &after);
+    assert_ne!(comparison.verdict, Verdict::Ok, "{:?}", told(&comparison));
+}

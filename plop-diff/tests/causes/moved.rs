@@ -1,6 +1,6 @@
 //! Cost that only moved.
 
-use plop_diff::{Options, Verdict, compare};
+use plop_diff::{Comparison, Options, Verdict, compare};
 
 use crate::runs::*;
 
@@ -95,4 +95,64 @@ fn noise_is_no_reason_to_take_a_growth_for_moved() {
     let comparison = compared(&before, &after);
     assert_eq!(comparison.shift, None);
     assert_eq!(comparison.verdict, Verdict::Regressed);
+}
+
+/// Three kinds of requests of eight functions each.
+fn routes(parts: [f64; 3]) -> Counts {
+    let of_route = |(route, part): (usize, &f64)| {
+        alike(
+            &format!("main;route_{route}"),
+            &format!("step_{route}"),
+            8,
+            part * 20.0,
+        )
+    };
+    parts.iter().enumerate().flat_map(of_route).collect()
+}
+
+/// Runs of `routes` before and after a change, with what they cost counted.
+fn counted(parts: [f64; 3], factor: impl Fn(&str) -> f64) -> Comparison {
+    let before = routes(parts);
+    let after = times(&before, factor);
+    let sum = |counts: &Counts| counts.iter().map(|(_, samples)| samples).sum::<f64>();
+    let seconds = 100.0 * sum(&after) / sum(&before);
+    compared_runs(
+        &varied(&before, 0, 8, 100.0),
+        &varied(&after, 50, 8, seconds),
+    )
+}
+
+#[test]
+fn a_function_that_grew_is_not_paid_for_by_requests_that_did_not_come() {
+    let comparison = counted([30.0, 40.0, 30.0], |path| match path {
+        "main;route_1;step_1_3" => 0.7 * 3.0,
+        path if path.contains("route_1") => 0.7,
+        _ => 1.0,
+    });
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert!(comparison.shift.is_none());
+    let told = told(&comparison);
+    assert!(
+        told.iter()
+            .any(|(name, points)| *name == "step_1_3" && *points > 0.0)
+    );
+}
+
+#[test]
+fn what_costs_no_more_of_a_whole_that_shrank_does_not_fail() {
+    let fewer = |path: &str| if path.contains("route_0") { 0.7 } else { 1.0 };
+    assert_ne!(
+        counted([74.0, 20.0, 6.0], fewer).verdict,
+        Verdict::Regressed
+    );
+    let comparison = counted([34.0, 33.0, 33.0], |path| match path {
+        "main;route_1;step_1_3" => 0.5 * 1.5,
+        path if path.contains("route_1") => 0.5,
+        _ => 1.0,
+    });
+    assert_ne!(comparison.verdict, Verdict::Regressed);
+    // Nothing is listed as grown that is said to have become cheaper, nor the other way round.
+    for finding in &comparison.findings {
+        assert!(finding.points * finding.z > 0.0, "{:?}", told(&comparison));
+    }
 }
