@@ -1,6 +1,8 @@
 //! A cause of what changed: a set of stacks with the factor by which it changed, which can be taken out of the side
 //! after.
 
+use rayon::prelude::*;
+
 use crate::sets::{Set, prefix_sums};
 use crate::weigh::{Change, Evidence, Pooled, Sums, Weights};
 
@@ -84,7 +86,7 @@ pub(crate) fn sums_of(weights: &Weights, pooled: &Pooled, [before, after]: &Self
     let prefix = prefix_sums(after);
     let kinds = weights.by_kind(after);
     let sets = weights.sets.len();
-    let within = (weights.sets.iter().enumerate())
+    let within = (weights.sets.par_iter().enumerate())
         .map(|(n, set)| {
             let expected: f64 = (kinds.iter().enumerate())
                 .map(|(kind, samples)| samples * pooled.in_kind[kind * sets + n])

@@ -97,10 +97,11 @@ pub(crate) fn prepared(
             )));
         }
     }
-    let selfs = [
-        tree.selfs(|column| column.side == Side::Before),
-        tree.selfs(|column| column.side == Side::After),
-    ];
+    let selfs: [Vec<f64>; 2] = rayon::join(
+        || tree.selfs(|column| column.side == Side::Before),
+        || tree.selfs(|column| column.side == Side::After),
+    )
+    .into();
     let both = tree.of_stacks(|_| true);
     let all: f64 = both.iter().sum();
     let last = &runs[runs.len() - 1];

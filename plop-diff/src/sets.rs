@@ -4,6 +4,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use rayon::prelude::*;
 
 use crate::tree::{NO_FUNCTION, Tree};
 
@@ -136,16 +137,49 @@ pub(crate) fn sets(tree: &Tree, samples: &[f64], least: f64) -> Vec<Set> {
     let prefix = prefix_sums(samples);
     let total = prefix.last().copied().unwrap_or(0.0);
     let marks = prefix_marks(samples.len());
+    let (functions, edges) = rayon::join(|| Functions::of(tree), || edges(tree, &prefix, least));
+    let depth = |node: u32| functions.depths[node as usize];
+    let own = (functions.own.into_iter().enumerate())
+        .map(|(function, nodes)| (Kind::Own, function as u32, None, nodes));
+    // The deepest first, so that of a chain of functions the last gives the name.
+    let mut inclusive: Vec<(usize, Vec<u32>)> =
+        functions.inclusive.into_iter().enumerate().collect();
+    inclusive.sort_by_cached_key(|(function, nodes)| {
+        let deepest = nodes.iter().map(|node| depth(*node)).max();
+        (std::cmp::Reverse(deepest.unwrap_or(0)), *function)
+    });
+    let inclusive = (inclusive.into_iter())
+        .map(|(function, nodes)| (Kind::Inclusive, function as u32, None, nodes));
+    // Of a large tree most places have hardly any samples.
+    let mut places: Vec<u32> = (1..tree.len() as u32)
+        .filter(|node| tree.below(*node as usize, &prefix) >= least)
+        .collect();
+    places.sort_by_key(|node| (std::cmp::Reverse(depth(*node)), *node));
+    let subtrees = (places.into_iter()).map(|node| {
+        let function = tree.node_functions[node as usize];
+        (Kind::Subtree, function, None, vec![node])
+    });
+    let edges = (edges.into_iter())
+        .map(|((caller, function), nodes)| (Kind::Edge, function, Some(caller), nodes));
+    let all: Vec<_> = own.chain(inclusive).chain(subtrees).chain(edges).collect();
+    // Each with a mark that is the same for equal sets only.
+    let marked: Vec<(u128, Set)> = all
+        .into_par_iter()
+        .filter_map(|(kind, function, caller, nodes)| {
+            let set = Set::new(tree, kind, function, caller, nodes);
+            let samples = set.sum(&prefix);
+            if samples < least || total - samples < least {
+                return None;
+            }
+            let mark = (set.spans()).fold(0u128, |sum, (from, to)| {
+                sum.wrapping_add(marks[to].wrapping_sub(marks[from]))
+            });
+            Some((mark, set))
+        })
+        .collect();
     let mut found: Vec<Set> = Vec::new();
     let mut by_mark: HashMap<u128, usize, FixedState> = HashMap::default();
-    let mut add = |set: Set| {
-        let samples = set.sum(&prefix);
-        if samples < least || total - samples < least {
-            return;
-        }
-        let mark = (set.spans()).fold(0u128, |sum, (from, to)| {
-            sum.wrapping_add(marks[to].wrapping_sub(marks[from]))
-        });
+    for (mark, set) in marked {
         match by_mark.entry(mark) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
                 entry.insert(found.len());
@@ -158,41 +192,6 @@ pub(crate) fn sets(tree: &Tree, samples: &[f64], least: f64) -> Vec<Set> {
                 }
             }
         }
-    };
-    let (functions, edges) = rayon::join(|| Functions::of(tree), || edges(tree, &prefix, least));
-    for (function, nodes) in functions.own.into_iter().enumerate() {
-        add(Set::new(tree, Kind::Own, function as u32, None, nodes));
-    }
-    // The deepest first, so that of a chain of functions the last gives the name.
-    let mut inclusive: Vec<(usize, Vec<u32>)> =
-        functions.inclusive.into_iter().enumerate().collect();
-    inclusive.sort_by_cached_key(|(function, nodes)| {
-        let deepest = nodes
-            .iter()
-            .map(|node| functions.depths[*node as usize])
-            .max();
-        (std::cmp::Reverse(deepest.unwrap_or(0)), *function)
-    });
-    for (function, nodes) in inclusive {
-        add(Set::new(
-            tree,
-            Kind::Inclusive,
-            function as u32,
-            None,
-            nodes,
-        ));
-    }
-    // Of a large tree most places have hardly any samples.
-    let mut places: Vec<u32> = (1..tree.len() as u32)
-        .filter(|node| tree.below(*node as usize, &prefix) >= least)
-        .collect();
-    places.sort_by_key(|node| (std::cmp::Reverse(functions.depths[*node as usize]), *node));
-    for node in places {
-        let function = tree.node_functions[node as usize];
-        add(Set::new(tree, Kind::Subtree, function, None, vec![node]));
-    }
-    for ((caller, function), nodes) in edges {
-        add(Set::new(tree, Kind::Edge, function, Some(caller), nodes));
     }
     found
 }

@@ -221,10 +221,10 @@ pub(crate) fn align(runs: &[Run], by: &By, renames: &Renames) -> Tree {
         }
     }
     let (order, tree) = grown.in_order();
-    for (column, cells) in columns.iter_mut().zip(&mut cells) {
+    (columns.par_iter_mut().zip(&mut cells)).for_each(|(column, cells)| {
         in_order(cells, |node| order[node as usize]);
         column.samples = cells.iter().map(|cell| cell.samples).sum();
-    }
+    });
     let tree = Tree {
         columns,
         cells,

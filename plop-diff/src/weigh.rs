@@ -102,7 +102,7 @@ impl Pooled {
                     })
                     .collect();
                 let prefix = prefix_sums(&of_kind);
-                let sums = sets.iter().map(|set| set.sum(&prefix)).collect();
+                let sums = sets.par_iter().map(|set| set.sum(&prefix)).collect();
                 (prefix.last().copied().unwrap_or(0.0), sums)
             })
             .collect();
