@@ -94,6 +94,8 @@ const MANY_CAUSES: usize = 3;
 const LARGE_CAUSE: f64 = 0.3;
 /// Exact counters of one run a side differ by so much, though nothing changed.
 const UNTESTED: f64 = 0.02;
+/// What most functions tell of the whole is sure to so many standard errors.
+const SURELY: f64 = 3.0;
 /// Twice the standard deviation of the median of kinds of requests, over that of the mean.
 const MIDDLE_OF_KINDS: f64 = 2.5;
 /// A program that uses so many processors may use one all the time.
@@ -229,12 +231,16 @@ pub fn compare_deploys(
                 || found.points * found.z.signum() <= 0.0
         })
         .collect();
-    let bulk = total::bulk(&weights, &scan);
+    let (bulk, by_sampling) = match total::bulk(&weights, &scan) {
+        Some((bulk, error)) => (Some(bulk), SURELY * error),
+        None => (None, 0.0),
+    };
     // Functions of one kind of request come more or less often together.
     let by_mix = match strata.count {
         1 => 0.0,
         _ => MIDDLE_OF_KINDS * (2.0 * scan.usual_mix()).sqrt(),
     };
+    let unsure = by_sampling + by_mix;
     // Where counted work tells that the whole grew, its cost did not only move.
     let by_far = options.min_effect + UNTESTED;
     let grew = match tested {
@@ -255,7 +261,7 @@ pub fn compare_deploys(
                 .map(|n| findings[n].points)
                 .sum();
             let bulk = bulk.as_ref().filter(|_| rules.whole.is_none());
-            bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far + by_mix)
+            bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far + unsure)
         })
         .and_then(|shift| shift.without(&is_exchange));
     let mut exchanged = is_exchange.into_iter();
@@ -369,7 +375,7 @@ pub fn compare_deploys(
             }
             (None, Some(bulk)) => {
                 let change = bulk.total.change();
-                doubts::whole(change, &comparison.findings, false, by_mix)
+                doubts::whole(change, &comparison.findings, false, unsure)
             }
             _ => None,
         };

@@ -1,5 +1,7 @@
 //! The whole of each side: what it cost by exact counters, or by shares if most functions did not change.
 
+use std::f64::consts::FRAC_PI_2;
+
 use plop_core::Profile;
 
 use crate::compare::Options;
@@ -170,8 +172,8 @@ fn whole(
 
 /// The whole as shares alone tell it, if most functions did not change: their shares shrank by what it grew
 /// (the median of ratios of Anders and Huber 2010, weighed by how precise each ratio is, up to the middle one: the
-/// function that changed may be most of all samples).
-pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
+/// function that changed may be most of all samples); and the standard error of its logarithm by sampling.
+pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<(Whole, f64)> {
     let tree = weights.tree;
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
     // All functions, also those that are too small to be weighed: there may be very many.
@@ -201,8 +203,10 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
     if ratios.is_empty() {
         return None;
     }
+    let precision: f64 = ratios.iter().map(|(_, weight)| weight).sum();
+    let error = (FRAC_PI_2 / precision).sqrt();
     let middle = crate::stats::even_median(&mut ratios);
-    Some(Whole {
+    let whole = Whole {
         total: Total {
             unit: "bulk".to_owned(),
             before: 1.0,
@@ -213,5 +217,6 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Whole> {
         counter: None,
         logs: [Vec::new(), Vec::new()],
         means: None,
-    })
+    };
+    Some((whole, error))
 }

@@ -268,3 +268,14 @@ fn a_whole_that_most_functions_tell_to_have_grown_is_not_faster() {
     let comparison = compared(&before, &after);
     assert_ne!(comparison.verdict, Verdict::Ok, "{:?}", told(&comparison));
 }
+
+#[test]
+fn of_few_samples_most_functions_do_not_tell_of_the_whole() {
+    let counts = alike("main", "step", 12, 14.0);
+    for seed in 0..40 {
+        let (one, other) = (drawn(&counts, seed), drawn(&counts, 100 + seed));
+        let comparison = compare(&[&one], &[&other], &Options::default()).expect("they compare");
+        let mut codes = comparison.warnings.iter().map(|warning| warning.code);
+        assert!(!codes.any(|code| code == "whole-untested"), "{seed}");
+    }
+}
