@@ -23,8 +23,17 @@ pub(super) struct Living {
 }
 
 impl Living {
-    /// Looks for the processes that were told of this folder.
+    /// Looks for the processes that were told of this folder. One that was listed may have made another and ended
+    /// before it was looked at, as daemons are made; so where nothing is found it is looked again.
     pub(super) fn of(spool: &Path) -> Living {
+        let found = Living::at_once(spool);
+        match found.is_empty() {
+            true => Living::at_once(spool),
+            false => found,
+        }
+    }
+
+    fn at_once(spool: &Path) -> Living {
         let told = format!("spool={};", escaped(spool.as_os_str().as_bytes()));
         let mut living = Living::default();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
