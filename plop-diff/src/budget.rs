@@ -119,8 +119,12 @@ fn set(budget: &Budget, tree: &Tree) -> (usize, Set) {
     let mut nodes: Vec<u32> = Vec::new();
     let mut covered = 0;
     for node in (0..tree.len()).filter(|node| has(*node)) {
-        // What stands below another of them is counted there.
-        if budget.own || node >= covered {
+        let counts = match budget.own {
+            true => tree.is_stack(node),
+            // What stands below another of them is counted there.
+            false => node >= covered,
+        };
+        if counts {
             nodes.push(node as u32);
             covered = tree.ends[node] as usize;
         }
@@ -241,4 +245,50 @@ pub(crate) fn untested(tests: &[BudgetTest]) -> impl Iterator<Item = Warning> {
             ),
             forbids: true,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Functions, Pattern};
+    use crate::tree::{Cell, Function};
+
+    #[test]
+    fn a_function_with_a_budget_is_the_one_that_is_weighed() {
+        // main calls f, which calls g, which calls f, and h: the first f has no samples itself.
+        let function = |name: &str| Function {
+            name: name.into(),
+            raw: [name.into(), name.into()],
+            ..Function::default()
+        };
+        let cell = |node: u32| Cell { node, samples: 9.0 };
+        let tree = Tree {
+            functions: ["main", "f", "g", "h"].map(function).into(),
+            parents: vec![0, 0, 1, 2, 3, 2],
+            node_functions: vec![NO_FUNCTION, 0, 1, 2, 1, 3],
+            ends: vec![6, 6, 6, 5, 5, 6],
+            cells: vec![vec![cell(1), cell(3), cell(4), cell(5)]],
+            ..Tree::default()
+        };
+        let tree = tree.with_places();
+        for own in [true, false] {
+            let budget = Budget {
+                of: Functions {
+                    name: Some(Pattern::new("f").expect("a pattern")),
+                    ..Functions::default()
+                },
+                own,
+                most: Most::Share(0.1),
+            };
+            let (functions, of_budget) = set(&budget, &tree);
+            assert_eq!(functions, 1);
+            let weighed = crate::sets::sets(&tree, &[9.0; 4], 1.0);
+            let is_same =
+                |other: &&Set| (other.kind, &other.nodes) == (of_budget.kind, &of_budget.nodes);
+            assert!(
+                weighed.iter().any(|set| is_same(&set)),
+                "{own}: {of_budget:?}"
+            );
+        }
+    }
 }

@@ -225,7 +225,7 @@ pub fn compare_deploys(
         finding.touched = of_touched(cause);
     }
     // Neither what went over to another name nor what only made up for another cause changed.
-    let is_exchange: Vec<bool> = (findings.iter())
+    let is_out: Vec<bool> = (findings.iter())
         .map(|found| {
             renames::is_exchange(&tree, &totals, found, options)
                 || found.points * found.z.signum() <= 0.0
@@ -263,9 +263,9 @@ pub fn compare_deploys(
             let bulk = bulk.as_ref().filter(|_| rules.whole.is_none());
             bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far + unsure)
         })
-        .and_then(|shift| shift.without(&is_exchange));
-    let mut exchanged = is_exchange.into_iter();
-    findings.retain(|_| exchanged.next() == Some(false));
+        .and_then(|shift| shift.without(&is_out));
+    let mut is_out = is_out.into_iter();
+    findings.retain(|_| is_out.next() == Some(false));
     for n in (shift.iter()).flat_map(|shift| shift.grew.iter().chain(&shift.shrank)) {
         findings[*n].moved = true;
     }

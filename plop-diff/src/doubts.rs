@@ -1,8 +1,7 @@
-//! What shares of one pair of runs leave open, and is said before nothing found is taken for nothing changed.
+//! What shares leave open, and is said before nothing found is taken for nothing changed.
 //!
-//! Where the whole is two things, one of them has a larger share when it became slower and just as well when the
-//! other became faster. Where they are two kinds of requests, it may also have been asked for more often. Work that
-//! is counted, or several runs a side, tell; one pair of shares does not.
+//! Something has a larger share when it became slower and just as well when what is beside it became faster. A kind of
+//! request may also have been asked for more often. Work that is counted tells, and of kinds several runs a side do.
 
 use crate::compare::Options;
 use crate::comparison::{Finding, NamedPower, Warning};

@@ -233,7 +233,7 @@ impl Functions {
             let at = node as usize;
             let function = tree.node_functions[at] as usize;
             found.depths[at] = found.depths[tree.parents[at] as usize] + 1;
-            if tree.places[at] < tree.places[at + 1] {
+            if tree.is_stack(at) {
                 found.own[function].push(node);
             }
             if below[function] <= node {

@@ -583,6 +583,11 @@ impl Tree {
         samples
     }
 
+    /// Whether a node has samples itself.
+    pub(crate) fn is_stack(&self, node: usize) -> bool {
+        self.places[node] < self.places[node + 1]
+    }
+
     /// The samples of all stacks below a node and its own, by prefix sums over stacks.
     pub(crate) fn below(&self, node: usize, prefix: &[f64]) -> f64 {
         let place = |node: usize| prefix[self.places[node] as usize];

@@ -484,8 +484,9 @@ impl<'t> Weights<'t> {
         }
         let parts = sums.within[n] + sums.mix[n];
         let (least, most) = (1e-3, 1.0 - 1e-3);
-        let before = (pooled.share[n] - parts / sums.before).clamp(0.5 / sums.before, most);
-        let after = (pooled.share[n] + parts / sums.after).clamp(0.5 / sums.after, most);
+        let within = |share: f64, samples: f64| share.max(0.5 / samples).min(most);
+        let before = within(pooled.share[n] - parts / sums.before, sums.before);
+        let after = within(pooled.share[n] + parts / sums.after, sums.after);
         let by_shares = after * (1.0 - before) / (before * (1.0 - after));
         let by_whole = (1.0 + sums.total.exp_m1() / before).max(least);
         // The variance of a logarithm of odds, over what it is when both sides have the common share.
