@@ -94,10 +94,6 @@ const MANY_CAUSES: usize = 3;
 const LARGE_CAUSE: f64 = 0.3;
 /// Exact counters of one run a side differ by so much, though nothing changed.
 const UNTESTED: f64 = 0.02;
-/// What most functions tell of the whole is sure to so many standard errors.
-const SURELY: f64 = 3.0;
-/// Twice the standard deviation of the median of kinds of requests, over that of the mean.
-const MIDDLE_OF_KINDS: f64 = 2.5;
 /// A program that uses so many processors may use one all the time.
 const NEVER_WAITS: std::ops::Range<f64> = 0.9..1.05;
 /// Fewer slices do not tell how much samples vary.
@@ -231,16 +227,7 @@ pub fn compare_deploys(
                 || found.points * found.z.signum() <= 0.0
         })
         .collect();
-    let (bulk, by_sampling) = match total::bulk(&weights, &scan) {
-        Some((bulk, error)) => (Some(bulk), SURELY * error),
-        None => (None, 0.0),
-    };
-    // Functions of one kind of request come more or less often together.
-    let by_mix = match strata.count {
-        1 => 0.0,
-        _ => MIDDLE_OF_KINDS * (2.0 * scan.usual_mix()).sqrt(),
-    };
-    let unsure = by_sampling + by_mix;
+    let bulk = total::bulk(&weights, &scan);
     // Where counted work tells that the whole grew, its cost did not only move.
     let by_far = options.min_effect + UNTESTED;
     let grew = match tested {
@@ -261,7 +248,7 @@ pub fn compare_deploys(
                 .map(|n| findings[n].points)
                 .sum();
             let bulk = bulk.as_ref().filter(|_| rules.whole.is_none());
-            bulk.is_none_or(|bulk| bulk.total.change() - others <= by_far + unsure)
+            bulk.is_none_or(|bulk| bulk.whole.total.change() - others <= by_far + bulk.unsure)
         })
         .and_then(|shift| shift.without(&is_out));
     let mut is_out = is_out.into_iter();
@@ -279,7 +266,7 @@ pub fn compare_deploys(
         mode => mode,
     };
     let as_bulk = bulk.as_ref().filter(|_| mode == Mode::Bulk);
-    let shown = as_bulk.or(whole.as_ref());
+    let shown = as_bulk.map(|bulk| &bulk.whole).or(whole.as_ref());
     let sides = [
         summary(deploys_before, &tree, Side::Before, options, shown),
         summary(deploys_after, &tree, Side::After, options, shown),
@@ -374,8 +361,8 @@ pub fn compare_deploys(
                 doubts::whole(whole.exp() - 1.0, &comparison.findings, true, 0.0)
             }
             (None, Some(bulk)) => {
-                let change = bulk.total.change();
-                doubts::whole(change, &comparison.findings, false, unsure)
+                let change = bulk.whole.total.change();
+                doubts::whole(change, &comparison.findings, false, bulk.unsure)
             }
             _ => None,
         };

@@ -43,37 +43,25 @@ impl Strata {
         }
     }
 
-    /// The kinds that the tree itself shows: going down from the root while one child has nearly all of the
-    /// cost, the children of where that ends, and what stands beside the way; what is in none of them is one more. `samples` are those of each stack.
+    /// The kinds that the tree itself shows: going down from the root while one child has nearly all of the cost, the
+    /// children of where that ends, and what stands beside the way; what is in none of them is one more. `samples` are
+    /// those of each stack.
     pub(crate) fn of(tree: &Tree, samples: &[f64]) -> Strata {
         let prefix = prefix_sums(samples);
         let total = |node: usize| tree.below(node, &prefix);
-        let is_large = |node: &usize| total(*node) >= SMALL * total(0);
-        let (mut node, mut way) = (0, Vec::new());
-        let mut kinds: Vec<usize> = Vec::new();
-        while let Some(child) = largest_child(tree, &total, node)
-            && total(child) >= DOMINANT * total(node)
-        {
-            kinds.extend(children(tree, node).filter(|other| *other != child && is_large(other)));
-            way.push(child);
-            node = child;
-        }
-        kinds.extend(children(tree, node).filter(is_large));
-        kinds.sort_by(|a, b| total(*b).total_cmp(&total(*a)).then(a.cmp(b)));
         let own = |kind: &usize| own_functions(tree, samples, *kind);
+        let (mut kinds, way) = branches(tree, &total);
+        kinds.sort_by(|a, b| total(*b).total_cmp(&total(*a)).then(a.cmp(b)));
         let mut owns: Vec<usize> = kinds.iter().map(own).collect();
-        // Where nothing on the way down is several kinds, and something beside it is one, what is most is one as well.
         let is_few = |own: usize| own < FEWEST_FUNCTIONS;
-        let is_beside = |way: usize, kind: usize| tree.parents[kind] == tree.parents[way];
-        let known = || kinds.iter().zip(&owns).filter(|(_, own)| !is_few(**own));
-        let beside = (way.into_iter().rev())
-            .find(|way| known().any(|(kind, _)| is_beside(*way, *kind)))
-            .filter(|way| {
-                let below = *way..tree.ends[*way] as usize;
-                !known().any(|(kind, _)| below.contains(kind))
-            });
-        if let Some(most) = beside {
-            kinds.retain(|kind| !(most..tree.ends[most] as usize).contains(kind));
+        let known: Vec<usize> = (kinds.iter().zip(&owns))
+            .filter(|(_, own)| !is_few(**own))
+            .map(|(kind, _)| *kind)
+            .collect();
+        // Where nothing in what is most is several kinds, and something beside it is one, it is one as well.
+        if let Some(most) = most_beside(tree, &way, &known) {
+            let below = most..tree.ends[most] as usize;
+            kinds.retain(|kind| !below.contains(kind));
             kinds.push(most);
             owns = kinds.iter().map(own).collect();
         }
@@ -106,6 +94,31 @@ impl Strata {
             tops,
         }
     }
+}
+
+/// Going down from the root while one child has nearly all of the cost: what is large beside the way or where it ends,
+/// and the way.
+fn branches(tree: &Tree, total: &impl Fn(usize) -> f64) -> (Vec<usize>, Vec<usize>) {
+    let is_large = |node: &usize| total(*node) >= SMALL * total(0);
+    let (mut node, mut way, mut branches) = (0, Vec::new(), Vec::new());
+    while let Some(child) = largest_child(tree, total, node)
+        && total(child) >= DOMINANT * total(node)
+    {
+        branches.extend(children(tree, node).filter(|other| *other != child && is_large(other)));
+        way.push(child);
+        node = child;
+    }
+    branches.extend(children(tree, node).filter(is_large));
+    (branches, way)
+}
+
+/// The deepest node of the way that a kind stands beside, if no kind is below it.
+fn most_beside(tree: &Tree, way: &[usize], kinds: &[usize]) -> Option<usize> {
+    let is_beside = |way: usize, kind: usize| tree.parents[kind] == tree.parents[way];
+    let mut deepest_first = way.iter().rev();
+    let most = *deepest_first.find(|way| kinds.iter().any(|kind| is_beside(**way, *kind)))?;
+    let below = most..tree.ends[most] as usize;
+    (!kinds.iter().any(|kind| below.contains(kind))).then_some(most)
 }
 
 /// The nodes right below a node.

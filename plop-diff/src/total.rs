@@ -170,10 +170,23 @@ fn whole(
     Some(whole)
 }
 
+/// The whole as shares alone tell it.
+pub(crate) struct Bulk {
+    pub(crate) whole: Whole,
+    /// By how much the logarithm of its change may be wrong: by sampling, and since functions of one kind of request come
+    /// more or less often together.
+    pub(crate) unsure: f64,
+}
+
+/// It is sure to so many standard errors by sampling.
+const SURELY: f64 = 3.0;
+/// Twice the standard deviation of the median of kinds of requests, over that of a sample's kind.
+const MIDDLE_OF_KINDS: f64 = 2.5;
+
 /// The whole as shares alone tell it, if most functions did not change: their shares shrank by what it grew
 /// (the median of ratios of Anders and Huber 2010, weighed by how precise each ratio is, up to the middle one: the
-/// function that changed may be most of all samples); and the standard error of its logarithm by sampling.
-pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<(Whole, f64)> {
+/// function that changed may be most of all samples).
+pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<Bulk> {
     let tree = weights.tree;
     let samples = [Side::Before, Side::After].map(|side| weights.side_samples(side));
     // All functions, also those that are too small to be weighed: there may be very many.
@@ -204,7 +217,11 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<(Whole, f64)> {
         return None;
     }
     let precision: f64 = ratios.iter().map(|(_, weight)| weight).sum();
-    let error = (FRAC_PI_2 / precision).sqrt();
+    let by_sampling = SURELY * (FRAC_PI_2 / precision).sqrt();
+    let by_mix = match weights.strata.count {
+        1 => 0.0,
+        _ => MIDDLE_OF_KINDS * (2.0 * scan.usual_mix()).sqrt(),
+    };
     let middle = crate::stats::even_median(&mut ratios);
     let whole = Whole {
         total: Total {
@@ -218,5 +235,8 @@ pub(crate) fn bulk(weights: &Weights, scan: &Scan) -> Option<(Whole, f64)> {
         logs: [Vec::new(), Vec::new()],
         means: None,
     };
-    Some((whole, error))
+    Some(Bulk {
+        whole,
+        unsure: by_sampling + by_mix,
+    })
 }

@@ -82,14 +82,10 @@ fn one_of_two_things_is_no_verdict_whichever_grew() {
             &before,
             |path| if path.contains("sell") { factor } else { 1.0 },
         );
-        let mut sides = [
-            varied(&before, 0, runs, 100.0),
-            varied(&after, 50, runs, 100.0),
-        ];
-        for run in sides.iter_mut().flatten() {
-            run.meta.work.clear();
-        }
-        let comparison = compared_runs(&sides[0], &sides[1]);
+        let comparison = compared_runs(
+            &uncounted(varied(&before, 0, runs, 100.0)),
+            &uncounted(varied(&after, 50, runs, 100.0)),
+        );
         assert_eq!(comparison.verdict, Verdict::Inconclusive, "{factor} {runs}");
     }
 }

@@ -216,14 +216,10 @@ fn one_function_is_one_cause_where_branches_change_their_shares() {
             false => 1.0,
         });
         for first in [50, 51, 52] {
-            let mut sides = [
-                varied(&before, 0, 1, 100.0),
-                varied(&after, first, 1, 100.0),
-            ];
-            for run in sides.iter_mut().flatten() {
-                run.meta.work.clear();
-            }
-            let comparison = compared_runs(&sides[0], &sides[1]);
+            let comparison = compared_runs(
+                &uncounted(varied(&before, 0, 1, 100.0)),
+                &uncounted(varied(&after, first, 1, 100.0)),
+            );
             let told = told(&comparison);
             assert_eq!((told.len(), told[0].0), (1, name), "{factor}: {told:?}");
             let fails = comparison.verdict == Verdict::Regressed;

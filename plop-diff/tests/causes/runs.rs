@@ -119,6 +119,12 @@ pub(crate) fn varied(counts: &Counts, first: usize, runs: usize, seconds: f64) -
         .collect()
 }
 
+/// The same runs, as of a program that counts no work.
+pub(crate) fn uncounted(mut runs: Vec<Profile>) -> Vec<Profile> {
+    runs.iter_mut().for_each(|run| run.meta.work.clear());
+    runs
+}
+
 pub(crate) fn compared_runs(before: &[Profile], after: &[Profile]) -> Comparison {
     let [before, after] = [before, after].map(|runs| runs.iter().collect::<Vec<_>>());
     compare(&before, &after, &Options::default()).expect("they compare")
