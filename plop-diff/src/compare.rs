@@ -370,7 +370,7 @@ pub fn compare_deploys(
             .chain(blindness(&comparison, options))
             .chain((!counted || grew).then(mix).flatten())
             .chain(
-                (!counted)
+                (!counted || options.require_power.is_some())
                     .then(|| doubts::nothing_weighed(&weights))
                     .flatten(),
             )

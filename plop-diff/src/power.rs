@@ -51,6 +51,9 @@ pub struct Sensitivity {
 
 impl Sensitivity {
     pub(crate) fn of(weights: &Weights, scan: &Scan, gate: &Gate) -> Sensitivity {
+        if weights.sets.is_empty() {
+            return Sensitivity::default();
+        }
         let typical = Typical::of(weights, scan, gate);
         let is_touched = weights.classes.contains(&Class::TouchedOwn);
         Sensitivity {
@@ -63,7 +66,7 @@ impl Sensitivity {
     }
 
     /// The growth that is found four times in five of a function that is this share of the whole, in shares of the
-    /// whole; none where nothing was compared.
+    /// whole; none where nothing was weighed.
     pub fn detectable(&self, share: f64) -> Option<f64> {
         let typical = self.untouched.as_ref()?;
         Some(typical.detectable(share, &More::default()))

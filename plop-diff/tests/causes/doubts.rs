@@ -200,10 +200,17 @@ fn where_nothing_can_be_weighed_there_is_no_verdict_and_an_end() {
     let flat = alike("main", "step", 2000, 8.0);
     for counts in [&one, &nearly, &flat] {
         let sides = [varied(counts, 0, 5, 100.0), varied(counts, 50, 5, 100.0)];
-        // Counted work tells of the whole.
+        // Counted work tells of the whole, but not what is asked of functions.
         assert_eq!(compared_runs(&sides[0], &sides[1]).verdict, Verdict::Ok);
+        let asked = Options {
+            require_power: Some(0.05),
+            ..Options::default()
+        };
+        let [one, other] = sides.each_ref().map(|side| side.iter().collect::<Vec<_>>());
+        let comparison = compare(&one, &other, &asked).expect("they compare");
+        assert_eq!(comparison.verdict, Verdict::Inconclusive);
         let comparison = compared(counts, counts);
-        assert_eq!(comparison.hypotheses, 0);
+        assert_eq!((comparison.hypotheses, comparison.power.len()), (0, 0));
         assert_eq!(comparison.verdict, Verdict::Inconclusive);
         let mut codes = comparison.warnings.iter().map(|warning| warning.code);
         assert!(codes.any(|code| code == "nothing-weighed"));

@@ -5,7 +5,7 @@ use plop_diff::{Comparison, Verdict};
 
 use super::places::Places;
 use super::remarks::{Level, remarks};
-use super::terminal::seen;
+use super::seen::seen;
 use super::text::{sentence, shown};
 
 /// GitHub shows so many of each kind for one step.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use plop_diff::{Comparison, Side};
 
 use super::layout::{BETTER, PLAIN, QUIET, Style, WORSE, piece};
-use super::terminal::{percent, points};
+use super::numbers::{percent, points};
 
 pub(super) fn print(
     out: &mut impl Write,

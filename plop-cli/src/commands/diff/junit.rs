@@ -5,7 +5,8 @@ use plop_diff::{Comparison, Verdict};
 
 use super::places::Places;
 use super::remarks::{Level, Remark, Rule, remarks};
-use super::terminal::{seen, whole};
+use super::seen::seen;
+use super::terminal::whole;
 use super::text::sentence;
 
 /// How a test ended.

@@ -4,9 +4,11 @@
 
 use plop_diff::{BudgetTest, Comparison, Finding, Verdict};
 
+use super::numbers::{count, points, signed};
 use super::places::Places;
 use super::remarks::{itself, numbers, why};
-use super::terminal::{alike, budget, count, points, reason, rules, seen, signed, weight, whole};
+use super::seen::seen;
+use super::terminal::{alike, budget, reason, rules, weight, whole};
 use super::text::{plain, sentence, shown};
 use super::touched;
 

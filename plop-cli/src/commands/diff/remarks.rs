@@ -3,8 +3,9 @@
 
 use plop_diff::{Comparison, Finding, Function, Verdict};
 
+use super::numbers::{percent, percent_change, points, signed};
 use super::places::{Place, Places};
-use super::terminal::{budget, percent, percent_change, points, reason, rules, signed, whole};
+use super::terminal::{budget, reason, rules, whole};
 use super::text::{plain, sentence, shown, visible};
 use super::touched;
 
