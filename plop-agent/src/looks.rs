@@ -224,7 +224,7 @@ fn look_at(
     let put = |walked: &walk::Walked, doing: u8| {
         // A thread that takes no signals has nothing else that counts its CPU time.
         let counts_here = doing == ON_CPU
-            && slot.masked.load(Relaxed) != 0
+            && slot.masked.load(Relaxed) != slots::OPEN
             && matches!(trigger::kind(), trigger::TIMER | trigger::PERF);
         let cpu = match counts_here {
             true => trigger::take_blocked(slot, clock),
@@ -274,7 +274,7 @@ fn look_at(
     }
     slot.clock.store(0, Relaxed);
     // A thread that takes no signals will not tell.
-    if trigger::kind() == trigger::WALL || slot.masked.load(Relaxed) != 0 {
+    if trigger::kind() == trigger::WALL || slot.masked.load(Relaxed) != slots::OPEN {
         let walked = walk_it();
         UNPROVEN.fetch_add(1, Relaxed);
         put(&walked, ON_CPU);

@@ -43,6 +43,12 @@ pub(crate) struct Counts {
     pub(crate) cycles: AtomicU64,
 }
 
+/// What a slot's `masked` says: the thread takes our signal; the thread has blocked it, by its own word; it was
+/// seen from outside to have it blocked, be it in passing.
+pub(crate) const OPEN: u32 = 0;
+pub(crate) const BLOCKED: u32 = 1;
+pub(crate) const SEEMS_BLOCKED: u32 = 2;
+
 /// What is known of one thread.
 #[repr(C, align(64))]
 pub(crate) struct Slot {
@@ -58,7 +64,7 @@ pub(crate) struct Slot {
     pub(crate) event_id: AtomicU64,
     /// State of the generator of jitter.
     pub(crate) random: AtomicU32,
-    /// Whether the thread has our signal blocked: then it has no timer.
+    /// Whether the thread has our signal blocked: [`OPEN`], or else it has no timer.
     pub(crate) masked: AtomicU32,
     /// How much of a period was left when its timer was stopped, and its CPU clock then.
     pub(crate) left_ns: AtomicU64,
@@ -323,7 +329,7 @@ pub(crate) fn prepare(slot: &Slot, tid: i32) {
     slot.tstate.store(0, Relaxed);
     slot.since_ns.store(sys::now(), Relaxed);
     slot.ended_ns.store(0, Relaxed);
-    slot.masked.store(0, Relaxed);
+    slot.masked.store(OPEN, Relaxed);
     slot.random
         .store((tid as u32).wrapping_mul(2_654_435_761) | 1, Relaxed);
     slot.tid.store(tid, Release);

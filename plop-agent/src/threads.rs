@@ -7,13 +7,13 @@
 
 use core::sync::atomic::{
     AtomicI32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use crate::config::{Mode, Text};
 use crate::interpreter;
 use crate::memory::{Map, Vector};
-use crate::slots::{self, ARMED, RETIRED, Slot};
+use crate::slots::{self, ARMED, OPEN, RETIRED, SEEMS_BLOCKED, Slot};
 use crate::state::{IDLE, ON_CPU, State};
 use crate::{names, sys, trigger};
 
@@ -55,6 +55,8 @@ pub(crate) struct Threads {
     name_every_ns: u64,
     /// Where the round of visits goes on.
     pub(crate) next: usize,
+    /// Where looks at threads' masks go on.
+    next_mask: usize,
     /// The slot whose ring takes what visits find.
     pub(crate) own: Option<(usize, &'static Slot)>,
 }
@@ -76,6 +78,7 @@ impl Threads {
             named_ns: 0,
             name_every_ns: NAMES_NS,
             next: 0,
+            next_mask: 0,
             own: None,
         }
     }
@@ -198,6 +201,25 @@ impl Threads {
         rows.free();
     }
 
+    /// Looks again at threads that had our signal blocked when they were looked at: libc blocks all signals
+    /// for a moment in `fork` and `pthread_create`, and tells nobody.
+    pub(crate) fn look_at_masks(&mut self) {
+        const AT_ONCE: usize = 4;
+        let seeming = |(index, slot): &(usize, &'static Slot)| {
+            *index >= self.next_mask
+                && slot.state.load(Acquire) == ARMED
+                && slot.masked.load(Relaxed) == SEEMS_BLOCKED
+        };
+        let mut next = 0;
+        for (nth, (index, slot)) in slots::all().filter(seeming).take(AT_ONCE).enumerate() {
+            arm_if_open(index, slot);
+            if nth + 1 == AT_ONCE {
+                next = index + 1;
+            }
+        }
+        self.next_mask = next;
+    }
+
     /// Takes all threads' slots from them, for good.
     pub(crate) fn retire_all(&mut self, state: &mut State) {
         for (_, slot) in slots::all() {
@@ -289,12 +311,26 @@ fn arm(tid: i32) -> Option<&'static Slot> {
     slots::prepare(slot, tid);
     let clock = sys::clock(sys::cpu_clock_of(tid)).unwrap_or(0);
     slot.paused_at_ns.store(clock, Relaxed);
-    slot.masked.store(u32::from(has_blocked_ours(tid)), Release);
+    slot.masked.store(SEEMS_BLOCKED, Release);
+    // What it says of its mask from here on counts.
     slot.state.store(ARMED, Release);
-    if !trigger::arm(slot, index, tid) {
-        rearm();
-    }
+    arm_if_open(index, slot);
     Some(slot)
+}
+
+/// Arms a thread that only seemed to have our signal blocked.
+fn arm_if_open(index: usize, slot: &Slot) {
+    let tid = slot.tid.load(Relaxed);
+    let open = || {
+        let masked = &slot.masked;
+        masked.compare_exchange(SEEMS_BLOCKED, OPEN, AcqRel, Relaxed)
+    };
+    if !has_blocked_ours(tid) && open().is_ok() {
+        let clock = sys::clock(sys::cpu_clock_of(tid)).unwrap_or(0);
+        if !trigger::arm_late(slot, index, tid, clock) {
+            rearm();
+        }
+    }
 }
 
 /// Whether a thread has the signal blocked that would be sent to it.

@@ -197,11 +197,11 @@ pub(crate) struct Asked {
 /// Arms a thread's own timer or event, if that is the trigger; steps down to the next trigger where it
 /// is refused, and then all threads must be armed anew: false.
 pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
-    if slot.masked.load(Acquire) != 0 {
+    if slot.masked.load(Acquire) != slots::OPEN {
         return true;
     }
     let armed = arm_anew(slot, index, tid);
-    if slot.masked.load(Acquire) != 0 || slot.state.load(Acquire) != slots::ARMED {
+    if slot.masked.load(Acquire) != slots::OPEN || slot.state.load(Acquire) != slots::ARMED {
         // It has blocked our signal meanwhile, or gone.
         disarm(slot);
     }
@@ -553,7 +553,7 @@ pub(crate) fn take_blocked(slot: &Slot, clock_ns: u64) -> u32 {
 
 /// Counts as lost what a thread has used with its signal blocked, if it is so many periods.
 pub(crate) fn lose_blocked(slot: &Slot, least: u64) {
-    if slot.masked.load(Acquire) != 0
+    if slot.masked.load(Acquire) != slots::OPEN
         && matches!(kind(), TIMER | PERF)
         && let Some(clock) = sys::clock(sys::cpu_clock_of(slot.tid.load(Relaxed)))
         && clock.saturating_sub(slot.paused_at_ns.load(Relaxed)) >= least * period_ns()
@@ -591,9 +591,7 @@ pub(crate) fn go_on(slot: &Slot, index: usize) -> bool {
     let clock = sys::clock(sys::THREAD_CPU).unwrap_or(0);
     let timer = slot.timer.load(Acquire);
     if timer == 0 {
-        let late = take_blocked(slot, clock);
-        slot.skipped.fetch_add(late, Relaxed);
-        return arm(slot, index, sys::gettid());
+        return arm_late(slot, index, sys::gettid(), clock);
     }
     let period = PERIOD_NS.load(Relaxed).max(1);
     let used = clock.saturating_sub(slot.paused_at_ns.load(Relaxed));
@@ -603,6 +601,14 @@ pub(crate) fn go_on(slot: &Slot, index: usize) -> bool {
     let first = left + late * period;
     set_timer(timer - 1, first.saturating_sub(used), period);
     true
+}
+
+/// Arms a thread that had no timer while its signal was blocked: what it has used meanwhile counts with its
+/// next sample. Whether it is armed.
+pub(crate) fn arm_late(slot: &Slot, index: usize, tid: i32, clock_ns: u64) -> bool {
+    let late = take_blocked(slot, clock_ns);
+    slot.skipped.fetch_add(late, Relaxed);
+    arm(slot, index, tid)
 }
 
 /// Whether a thread has neither timer nor event, and none is just being made.

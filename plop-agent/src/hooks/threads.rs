@@ -40,7 +40,8 @@ unsafe extern "C" fn thread_starts(index: *mut c_void) -> *mut c_void {
         let blocked = sys::block(0) & sys::bit(trigger::THREADS) != 0;
         slot.paused_at_ns
             .store(sys::clock(sys::THREAD_CPU).unwrap_or(0), Relaxed);
-        slot.masked.store(u32::from(blocked), Release);
+        let masked = if blocked { slots::BLOCKED } else { slots::OPEN };
+        slot.masked.store(masked, Release);
         slot.state.store(slots::ARMED, Release);
         if life::is_recording() && !trigger::arm(slot, index as usize, tid) {
             threads::rearm();
@@ -72,12 +73,15 @@ unsafe fn with_mask(how: c_int, set: *const u64, change: impl FnOnce() -> c_int)
     let Some((index, slot)) = slots::of(sys::gettid()) else {
         return change();
     };
-    if named && how != SIG_UNBLOCK && slot.masked.swap(1, Release) == 0 {
+    if named && how != SIG_UNBLOCK && slot.masked.swap(slots::BLOCKED, Release) == slots::OPEN {
         trigger::pause(slot);
     }
     let result = change();
     let blocked = sys::block(0) & ours != 0;
-    if !blocked && slot.masked.swap(0, Release) != 0 && !trigger::go_on(slot, index) {
+    if !blocked
+        && slot.masked.swap(slots::OPEN, Release) != slots::OPEN
+        && !trigger::go_on(slot, index)
+    {
         threads::rearm();
     }
     result

@@ -118,6 +118,31 @@ fn cpu_time_of_threads_with_the_signal_blocked() {
     }
 }
 
+/// libc blocks all signals for a moment in some of its functions and tells nobody: a thread that is met there
+/// as sampling begins is sampled all the same.
+#[test]
+fn a_thread_that_blocks_the_signal_in_passing_is_sampled() {
+    let Some(native) = native() else { return };
+    for python in pythons().iter().step_by(2) {
+        for options in ["--mode cpu", "--mode cpu -r 1000"] {
+            let recorded = python
+                .record("sigprof.py behind 0.8")
+                .with_native(native)
+                .with(&format!("{options} --delay 0.5"))
+                .run()
+                .fine();
+            let seen = recorded.seen().is_sound();
+            let rate = if options.ends_with("1000") {
+                1000.0
+            } else {
+                100.0
+            };
+            seen.expect_cpu("burn", 0.8, rate);
+            assert_eq!(seen.counter("blocked_ns"), 0);
+        }
+    }
+}
+
 /// The functions of exec that take words one by one: they reach the program, and sampling goes on where
 /// there is none.
 #[test]

@@ -5,7 +5,8 @@ and a timer by setitimer(ITIMER_PROF) every 10 ms. `default` and `ignore`: sets 
 `c`: a handler by sigaction in C (libnative.so, by NATIVE), and 50 signals. `wait`: blocks every signal
 and collects the pending ones, as a thread for signals does. `failed`: tries to exec what is not
 there, and blocks SIGPROF soon after. `blocked`: two threads that have SIGPROF blocked for good.
-`children`: a command started after all that, and which signals it finds ignored. Prints JSON of what it
+`behind`: blocks every signal by the kernel's own call for a second, and is
+busy afterwards. `children`: a command started after all that, and which signals it finds ignored. Prints JSON of what it
 saw. Usage: sigprof.py KIND [SECONDS]
 """
 import ctypes
@@ -92,6 +93,15 @@ def blocked(seconds):
     thread.start()
     thread.join()
     burn(seconds / 2)
+    return None
+
+
+def behind(seconds):
+    native = ctypes.CDLL(os.environ["NATIVE"])
+    native.block_behind(1)
+    time.sleep(1)
+    native.block_behind(0)
+    burn(seconds)
     return None
 
 
