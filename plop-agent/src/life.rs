@@ -228,7 +228,7 @@ fn begin(recording: &mut Recording) -> Result<(), &'static str> {
         // Should timers be refused, the process's own is next, which sends the same signal.
         signals::take(signals::SIGPROF, handler::on_signal, sys::SA_RESTART);
     }
-    if !run_thread() {
+    if !run_thread(recording) {
         signals::release(trigger::signal(mode));
         return Err("a thread is refused");
     }
@@ -450,7 +450,7 @@ pub(crate) fn go_on() {
     recording.began_ns = sys::now();
     STOP.store(0, Release);
     DONE.store(false, Release);
-    run_thread();
+    run_thread(recording);
 }
 
 impl Recording {

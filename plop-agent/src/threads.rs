@@ -13,9 +13,9 @@ use core::sync::atomic::{
 use crate::config::{Mode, Text};
 use crate::interpreter;
 use crate::memory::{Map, Vector};
-use crate::slots::{self, ARMED, OPEN, RETIRED, SEEMS_BLOCKED, Slot};
+use crate::slots::{self, ARMED, BLOCKED, OPEN, RETIRED, SEEMS_BLOCKED, Slot};
 use crate::state::{IDLE, ON_CPU, State};
-use crate::{names, sys, trigger};
+use crate::{life, names, sys, trigger};
 
 /// The agent's own thread, which is not sampled; 0 when there is none.
 pub(crate) static OWN: AtomicI32 = AtomicI32::new(0);
@@ -357,6 +357,39 @@ pub(crate) fn arm_first() {
     let first = sys::getpid();
     if slots::of(first).is_none() && sys::clock(sys::cpu_clock_of(first)).is_some() {
         arm(first);
+    }
+}
+
+/// Arms the calling thread, which may be armed already.
+pub(crate) fn arm_caller() {
+    let tid = sys::gettid();
+    match slots::of(tid) {
+        Some((index, slot)) if trigger::is_disarmed(slot) => {
+            if !trigger::arm(slot, index, tid) {
+                rearm();
+            }
+        }
+        Some(_) => {}
+        None => {
+            if let Some((index, slot)) = slots::claim() {
+                arm_in(slot, index);
+            }
+        }
+    }
+}
+
+/// Gives the calling thread a slot that was claimed for it, and arms it.
+pub(crate) fn arm_in(slot: &Slot, index: usize) {
+    let tid = sys::gettid();
+    slots::prepare(slot, tid);
+    let blocked = sys::block(0) & sys::bit(trigger::THREADS) != 0;
+    let clock = sys::clock(sys::THREAD_CPU).unwrap_or(0);
+    slot.paused_at_ns.store(clock, Relaxed);
+    let masked = if blocked { BLOCKED } else { OPEN };
+    slot.masked.store(masked, Release);
+    slot.state.store(ARMED, Release);
+    if life::is_recording() && !trigger::arm(slot, index, tid) {
+        rearm();
     }
 }
 

@@ -197,13 +197,20 @@ pub(crate) struct Asked {
 /// Arms a thread's own timer or event, if that is the trigger; steps down to the next trigger where it
 /// is refused, and then all threads must be armed anew: false.
 pub(crate) fn arm(slot: &Slot, index: usize, tid: i32) -> bool {
-    if slot.masked.load(Acquire) != slots::OPEN {
-        return true;
-    }
-    let armed = arm_anew(slot, index, tid);
-    if slot.masked.load(Acquire) != slots::OPEN || slot.state.load(Acquire) != slots::ARMED {
-        // It has blocked our signal meanwhile, or gone.
+    let takes_ours = || slot.masked.load(Acquire) == slots::OPEN;
+    let is_there = || slot.state.load(Acquire) == slots::ARMED;
+    let mut armed = true;
+    while takes_ours() {
+        armed &= arm_anew(slot, index, tid);
+        if takes_ours() && is_there() {
+            break;
+        }
+        // It has blocked our signal meanwhile, or gone. If it takes the signal again by now, it took this for its
+        // own timer.
         disarm(slot);
+        if !is_there() {
+            break;
+        }
     }
     armed
 }

@@ -36,16 +36,7 @@ unsafe extern "C" fn thread_starts(index: *mut c_void) -> *mut c_void {
         let routine: Routine = core::mem::transmute(slot.routine.load(Acquire) as usize);
         let argument = slot.argument.load(Acquire) as *mut c_void;
         let tid = sys::gettid();
-        slots::prepare(slot, tid);
-        let blocked = sys::block(0) & sys::bit(trigger::THREADS) != 0;
-        slot.paused_at_ns
-            .store(sys::clock(sys::THREAD_CPU).unwrap_or(0), Relaxed);
-        let masked = if blocked { slots::BLOCKED } else { slots::OPEN };
-        slot.masked.store(masked, Release);
-        slot.state.store(slots::ARMED, Release);
-        if life::is_recording() && !trigger::arm(slot, index as usize, tid) {
-            threads::rearm();
-        }
+        threads::arm_in(slot, index as usize);
         let result = routine(argument);
         // A fork may have come between: then this is another thread, and the slot is no more.
         if sys::gettid() == tid

@@ -60,14 +60,30 @@ fn spawn(routine: Routine) -> bool {
     result == 0
 }
 
-pub(super) fn run_thread() -> bool {
+/// Starts the agent's thread, unless that is refused. Where there is nothing to wait for, the calling thread is
+/// armed: it need not wait until another one runs, and knows best which signals it takes.
+pub(super) fn run_thread(recording: &mut Recording) -> bool {
     RUNNING.store(true, Release);
     trigger::share_descriptors();
-    if spawn(main) {
-        return true;
+    if !spawn(main) {
+        RUNNING.store(false, Release);
+        return false;
     }
-    RUNNING.store(false, Release);
-    false
+    if sys::now() >= recording.began_ns {
+        sample_from_now(recording);
+        threads::arm_caller();
+    }
+    true
+}
+
+fn sample_from_now(recording: &mut Recording) {
+    recording.state.resume();
+    ACTIVE.store(true, Release);
+    if let Some((which, _)) = recording.config.mode.itimer()
+        && !trigger::arm_process(which)
+    {
+        recording.refused = "its timer, setitimer, is refused";
+    }
 }
 
 /// The agent's thread.
@@ -110,20 +126,16 @@ fn run(image: &mut Vector<u8>) {
         }
         // SAFETY: the lock is held.
         let recording = unsafe { RECORDING.get() };
-        recording.state.resume();
-        ACTIVE.store(true, Release);
-        // Whether timers are refused, so that perf events are needed, shows with the first thread.
-        threads::arm_first();
+        if !ACTIVE.load(Acquire) {
+            sample_from_now(recording);
+            // Whether timers are refused, so that perf events are needed, shows with the first thread.
+            threads::arm_first();
+        }
         if !KILLING.load(Relaxed) {
             trigger::separate_descriptors();
         }
         recording.threads.begin(config.mode.looks());
         threads::rearm();
-        if let Some((which, _)) = config.mode.itimer()
-            && !trigger::arm_process(which)
-        {
-            recording.refused = "its timer, setitimer, is refused";
-        }
         if deflected(config::HAMMER) {
             spawn(hammer);
         }

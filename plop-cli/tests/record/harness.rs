@@ -539,12 +539,23 @@ impl Seen {
         let (found, expected) = (self.cpu(name), seconds * rate);
         assert!(
             self.has_cpu(name, seconds, rate),
-            "{found} samples in {name}, where {expected} were due: {} {:?} {:?}",
+            "{found} samples in {name}, where {expected} were due: {} {:?} {:?}\n{}",
             self.profile.meta.runtime,
             self.profile.meta.ticks,
-            self.profile.meta.sampler
+            self.profile.meta.sampler,
+            self.cpu_samples()
         );
         self
+    }
+
+    /// All CPU samples, a line each: where they come from, how many, and the stack.
+    fn cpu_samples(&self) -> String {
+        let rows = self.rows.iter().filter(|row| row.cpu > 0);
+        let line = |row: &Row| {
+            let names: Vec<_> = row.frames.iter().map(Place::short).collect();
+            format!("{} {} {}\n", row.pid, row.cpu, names.join(";"))
+        };
+        rows.map(line).collect()
     }
 
     /// Whether there are so many.

@@ -329,13 +329,14 @@ fn the_overhead_is_a_percentage_of_what_was_measured() {
 #[test]
 fn a_program_too_fast_for_a_sample_is_said_to_be() {
     let Some(python) = python() else { return };
-    let record = Record::of(python.text("import sys; sys.exit(6)")).with("--mode cpu -r 1");
-    let recorded = record.run().ended(6);
-    assert!(
-        recorded.stderr.contains("no samples"),
-        "{}",
-        recorded.stderr
-    );
+    // Its only tick can fall into the few milliseconds that it takes, but hardly three times.
+    let none = (0..3).any(|_| {
+        let record = Record::of(python.text("import sys; sys.exit(6)")).with("--mode cpu -r 1");
+        let recorded = record.run().ended(6);
+        println!("{}", recorded.stderr);
+        recorded.stderr.contains("no samples")
+    });
+    assert!(none, "a sample of a program that takes no time");
 }
 
 /// What a program prints comes through as it is, and so does its status.
