@@ -104,13 +104,15 @@ pub(crate) fn prepared(
     .into();
     let both = tree.of_stacks(|_| true);
     let all: f64 = both.iter().sum();
+    let least = (LEAST_SHARE * all).max(crate::weigh::FEWEST);
+    let (sets, strata) = rayon::join(|| sets(&tree, &both, least), || Strata::of(&tree, &both));
     let last = &runs[runs.len() - 1];
     Ok(Prepared {
         runs: before.len() + after.len(),
         value: last.profile.values[last.value].clone(),
         worth: last.worth(),
-        sets: sets(&tree, &both, (LEAST_SHARE * all).max(crate::weigh::FEWEST)),
-        strata: Strata::of(&tree, &both),
+        sets,
+        strata,
         tree,
         selfs,
     })

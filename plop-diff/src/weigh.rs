@@ -180,17 +180,21 @@ pub(crate) enum Evidence {
 
 impl<'t> Weights<'t> {
     pub(crate) fn of(tree: &'t Tree, sets: &'t [Set], strata: &'t Strata) -> Weights<'t> {
-        let before = tree.of_stacks(|column| column.side == Side::Before);
-        let after = tree.of_stacks(|column| column.side == Side::After);
+        let (before, after) = rayon::join(
+            || tree.of_stacks(|column| column.side == Side::Before),
+            || tree.of_stacks(|column| column.side == Side::After),
+        );
         let both: Vec<f64> = before.iter().zip(&after).map(|(a, b)| a + b).collect();
-        let pooled = Pooled::of(sets, strata, &both);
+        let (pooled, composition) = rayon::join(
+            || Pooled::of(sets, strata, &both),
+            || composition(tree, sets, &both),
+        );
         let slices: Vec<Vec<usize>> = [Side::Before, Side::After]
             .into_iter()
             .flat_map(|side| stretches(tree, side, 60))
             .collect();
         let is_before = |slice: &&Vec<usize>| tree.columns[slice[0]].side == Side::Before;
         let slices_before = slices.iter().filter(is_before).count();
-        let composition = composition(tree, sets, &both);
         let mut weights = Weights {
             tree,
             sets,
