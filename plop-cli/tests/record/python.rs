@@ -56,11 +56,9 @@ fn taken_turns(recorded: &Recorded, python: &Python) {
         } else {
             &["b_outer", "b_inner", "b_leaf"]
         };
-        assert!(
-            due.starts_with(&chain),
-            "Python {:?}: {chain:?}",
-            python.version
-        );
+        // A generator that is closed has the one it waits for run first, which nobody on the stack has called then.
+        let is_part = chain.is_empty() || due.windows(chain.len()).any(|part| part == chain);
+        assert!(is_part, "Python {:?}: {chain:?}", python.version);
         if names.last().is_some_and(|leaf| *leaf == "spin") {
             assert_eq!(chain, due);
             found.insert(chain[0].to_owned());
