@@ -3,7 +3,7 @@
 //!
 //! Threads are found by the link count of `/proc/self/task`, which costs a microsecond; only when it
 //! changes, or once a second, is the folder read. Under `plop record` a thread arms itself besides, as
-//! soon as it starts, so that short ones are not missed.
+//! soon as it starts, so that short ones are not missed; so does the one that begins to sample.
 
 use core::sync::atomic::{
     AtomicI32, AtomicU64,
@@ -31,6 +31,9 @@ pub(crate) static UNPROVEN: AtomicU64 = AtomicU64::new(0);
 /// How soon names are asked for again.
 const NAMES_NS: u64 = 250_000_000;
 
+/// How far apart looks at threads' masks are at least: each reads a file of the kernel's.
+const MASKS_NS: u64 = 50_000_000;
+
 const TASKS: &core::ffi::CStr = c"/proc/self/task";
 
 /// What is known of the threads as a whole. Of the agent's thread alone.
@@ -55,7 +58,8 @@ pub(crate) struct Threads {
     name_every_ns: u64,
     /// Where the round of visits goes on.
     pub(crate) next: usize,
-    /// Where looks at threads' masks go on.
+    /// When threads' masks were looked at last, and where that goes on.
+    masks_ns: u64,
     next_mask: usize,
     /// The slot whose ring takes what visits find.
     pub(crate) own: Option<(usize, &'static Slot)>,
@@ -78,6 +82,7 @@ impl Threads {
             named_ns: 0,
             name_every_ns: NAMES_NS,
             next: 0,
+            masks_ns: 0,
             next_mask: 0,
             own: None,
         }
@@ -203,8 +208,12 @@ impl Threads {
 
     /// Looks again at threads that had our signal blocked when they were looked at: libc blocks all signals
     /// for a moment in `fork` and `pthread_create`, and tells nobody.
-    pub(crate) fn look_at_masks(&mut self) {
+    pub(crate) fn look_at_masks(&mut self, now: u64) {
         const AT_ONCE: usize = 4;
+        if now.saturating_sub(self.masks_ns) < MASKS_NS {
+            return;
+        }
+        self.masks_ns = now;
         let seeming = |(index, slot): &(usize, &'static Slot)| {
             *index >= self.next_mask
                 && slot.state.load(Acquire) == ARMED

@@ -276,7 +276,7 @@ fn tick_once(recording: &mut Recording, config: &Config, now: u64) {
     }
     recording.kept_ns = now;
     threads.watch(now, state);
-    threads.look_at_masks();
+    threads.look_at_masks(now);
     state.advance();
     state.drain();
     recording.drain_every_ns = match state.fullest * 3 > slots::ring_words() {
