@@ -137,7 +137,6 @@ pub fn compare_deploys(
         value,
         worth,
         tree,
-        selfs,
         sets: weighed,
         strata,
     } = prepared(deploys_before, deploys_after, options)?;
@@ -166,7 +165,7 @@ pub fn compare_deploys(
     let seed = seed(&tree);
     let mut said = warnings(before, after, samples);
     said.extend([empty_before, empty_after].into_iter().flatten());
-    said.extend(likeness(&tree, &selfs));
+    said.extend(likeness(&tree, [&weights.before, &weights.after]));
     said.extend(unlabelled(before, after, &options.by));
     said.extend(renames::unknown(&tree));
     said.extend(rules::remarks(&options.functions, &tree));
@@ -212,7 +211,6 @@ pub fn compare_deploys(
             forbids: !scan.causes.iter().any(|cause| cause.change.z > 0.0),
         });
     }
-    let totals = selfs.each_ref().map(|selfs| tree.totals(selfs));
     let mut findings: Vec<Finding> = (scan.causes.iter())
         .map(|cause| finding(&weights, &scan, cause, samples, options))
         .collect();
@@ -223,8 +221,7 @@ pub fn compare_deploys(
     // Neither what went over to another name nor what only made up for another cause changed.
     let is_out: Vec<bool> = (findings.iter())
         .map(|found| {
-            renames::is_exchange(&tree, &totals, found, options)
-                || found.points * found.z.signum() <= 0.0
+            renames::is_exchange(&weights, found, options) || found.points * found.z.signum() <= 0.0
         })
         .collect();
     let bulk = total::bulk(&weights, &scan);
@@ -315,7 +312,6 @@ pub fn compare_deploys(
             let margin = scan.limits.at(Class::Other) * change.error;
             [change.delta - margin, change.delta + margin]
         }),
-        selfs,
         tree: Tree::default(),
     };
     let is_explained =

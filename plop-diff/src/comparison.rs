@@ -391,8 +391,6 @@ pub struct Comparison {
     pub warnings: Vec<Warning>,
     /// All that was sampled.
     pub tree: Tree,
-    /// Own samples of each node, before and after.
-    pub selfs: [Vec<f64>; 2],
     /// For each node, how strongly what is below it changed, in standard deviations; 0 where that was not
     /// weighed.
     pub node_z: Vec<f64>,
@@ -402,6 +400,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Own samples of each node on one side.
+    pub fn selfs(&self, side: Side) -> Vec<f64> {
+        self.tree.selfs(|column| column.side == side)
+    }
+
     /// Whether the whole fails the gate: by more than the growth in it that is ignored.
     pub fn total_regressed(&self) -> bool {
         let Some(total) = self.total.as_ref().filter(|one| one.grew(self.min_effect)) else {

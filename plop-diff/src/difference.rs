@@ -118,7 +118,7 @@ impl Comparison {
             Side::Before => self.scale(),
             Side::After => 1.0,
         };
-        (self.selfs[side as usize].iter()).map(move |samples| samples * scale)
+        (self.selfs(side).into_iter()).map(move |samples| samples * scale)
     }
 
     /// By what factor there would be more samples before, had as much work been done, or had what did not change cost

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use plop_core::{Attribute, Attributes, FrameKind, Profile, decimal, nanoseconds_in};
 
 use crate::comparison::{Environment, Warning};
-use crate::tree::{Side, Tree};
+use crate::tree::{NO_FUNCTION, Tree};
 
 /// Ticks lost on one side beyond those of the other: more than this share forbids a verdict.
 const LOST: f64 = 0.05;
@@ -170,9 +170,9 @@ fn some(names: &BTreeSet<String>) -> String {
 }
 
 /// Whether two sides are hardly of one program: the functions in which most samples are on one side are not there on
-/// the other. Or whether they are one recording.
-pub(crate) fn likeness(tree: &Tree, selfs: &[Vec<f64>; 2]) -> Option<Warning> {
-    if selfs[0] == selfs[1] && selfs[0].iter().sum::<f64>() >= TELLING {
+/// the other. Or whether they are one recording. `sides` are the samples of each stack.
+pub(crate) fn likeness(tree: &Tree, sides: [&[f64]; 2]) -> Option<Warning> {
+    if sides[0] == sides[1] && sides[0].iter().sum::<f64>() >= TELLING {
         return Some(Warning {
             code: "same-samples",
             text: "before and after have the very same samples: is one a copy of the other?".into(),
@@ -182,13 +182,16 @@ pub(crate) fn likeness(tree: &Tree, selfs: &[Vec<f64>; 2]) -> Option<Warning> {
     // Functions that were paired by their place alone tell nothing: every program has a shape.
     let unlike = tree.renamed.iter().filter(|one| one.name < ALIKE);
     let unlike: BTreeSet<u32> = unlike.map(|one| one.function).collect();
-    let common = [Side::Before, Side::After].map(|side| {
+    let common = sides.map(|samples| {
         let (mut all, mut in_both) = (0.0, 0.0);
-        let nodes = selfs[side as usize].iter().zip(&tree.node_functions);
-        for (samples, function) in nodes.skip(1) {
-            let names = &tree.functions[*function as usize].raw;
+        for (samples, node) in samples.iter().zip(&tree.stacks) {
+            let function = tree.node_functions[*node as usize];
+            if function == NO_FUNCTION {
+                continue;
+            }
+            let names = &tree.functions[function as usize].raw;
             all += samples;
-            if names.iter().all(|name| !name.is_empty()) && !unlike.contains(function) {
+            if names.iter().all(|name| !name.is_empty()) && !unlike.contains(&function) {
                 in_both += samples;
             }
         }

@@ -71,8 +71,6 @@ pub(crate) struct Prepared {
     pub(crate) value: ValueType,
     pub(crate) worth: f64,
     pub(crate) tree: Tree,
-    /// Own samples of each node, before and after.
-    pub(crate) selfs: [Vec<f64>; 2],
     pub(crate) sets: Vec<Set>,
     pub(crate) strata: Strata,
 }
@@ -97,11 +95,6 @@ pub(crate) fn prepared(
             )));
         }
     }
-    let selfs: [Vec<f64>; 2] = rayon::join(
-        || tree.selfs(|column| column.side == Side::Before),
-        || tree.selfs(|column| column.side == Side::After),
-    )
-    .into();
     let both = tree.of_stacks(|_| true);
     let all: f64 = both.iter().sum();
     let least = (LEAST_SHARE * all).max(crate::weigh::FEWEST);
@@ -114,7 +107,6 @@ pub(crate) fn prepared(
         sets,
         strata,
         tree,
-        selfs,
     })
 }
 

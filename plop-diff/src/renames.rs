@@ -12,6 +12,7 @@ use crate::compare::Options;
 use crate::comparison::{Finding, Warning};
 use crate::stats::signed_root;
 use crate::tree::{Function, NO_FUNCTION, Side, Tree};
+use crate::weigh::Weights;
 
 /// What is known of names that changed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -318,12 +319,8 @@ pub(crate) fn unknown(tree: &Tree) -> impl Iterator<Item = Warning> + '_ {
 /// Whether a finding is about functions that one side alone has, in the place of others that the other side alone has,
 /// and that together cost as before: names too rare to be matched. What counts is what the callers that both sides have
 /// spend on all of them.
-pub(crate) fn is_exchange(
-    tree: &Tree,
-    totals: &[Vec<f64>; 2],
-    finding: &Finding,
-    options: &Options,
-) -> bool {
+pub(crate) fn is_exchange(weights: &Weights, finding: &Finding, options: &Options) -> bool {
+    let tree = weights.tree;
     let (came, gone) = match finding.grew() {
         true => (Side::After, Side::Before),
         false => (Side::Before, Side::After),
@@ -356,12 +353,16 @@ pub(crate) fn is_exchange(
     callers.sort_unstable();
     callers.dedup();
     let sum = |side: Side| -> f64 {
+        let samples = match side {
+            Side::Before => &weights.before,
+            Side::After => &weights.after,
+        };
         let below = callers.iter().map(|caller| {
             let mut sum = 0.0;
             let mut child = caller + 1;
             while child < tree.ends[*caller as usize] {
                 if is_only(child, side) {
-                    sum += totals[side as usize][child as usize];
+                    sum += tree.of_below(child as usize, samples).iter().sum::<f64>();
                 }
                 child = tree.ends[child as usize];
             }

@@ -400,8 +400,6 @@ impl Grown {
             sizes[caller.index()] += sizes[node.index()];
         }
         let mut order = vec![0u32; nodes.len()];
-        // Where the next thing that each node calls goes.
-        let mut next = vec![1u32; nodes.len()];
         let mut tree = Tree {
             functions: self.functions,
             parents: vec![0; nodes.len()],
@@ -409,15 +407,19 @@ impl Grown {
             ends: vec![nodes.len() as u32; nodes.len()],
             ..Tree::default()
         };
+        // Once a node has its place, its size is known from that, and where the next thing goes that it calls is kept
+        // instead.
+        let mut next = sizes;
+        next[0] = 1;
         for (node, caller, function) in nodes.iter() {
             let (node, caller) = (node.index(), caller.index());
-            let place = next[caller];
-            next[caller] += sizes[node];
+            let (place, size) = (next[caller], next[node]);
+            next[caller] += size;
             next[node] = place + 1;
             order[node] = place;
             tree.parents[place as usize] = order[caller];
             tree.node_functions[place as usize] = function.index() as u32;
-            tree.ends[place as usize] = place + sizes[node];
+            tree.ends[place as usize] = place + size;
         }
         (order, tree)
     }
@@ -594,6 +596,12 @@ impl Tree {
         place(self.ends[node] as usize) - place(node)
     }
 
+    /// Of what there is of each stack, that of all stacks below a node and its own.
+    pub(crate) fn of_below<'s>(&self, node: usize, of_stacks: &'s [f64]) -> &'s [f64] {
+        let place = |node: usize| self.places[node] as usize;
+        &of_stacks[place(node)..place(self.ends[node] as usize)]
+    }
+
     /// The sum over each node and all below it.
     pub fn totals(&self, selfs: &[f64]) -> Vec<f64> {
         let mut totals = selfs.to_vec();
@@ -601,6 +609,17 @@ impl Tree {
             totals[self.parents[node] as usize] += totals[node];
         }
         totals
+    }
+
+    /// How many samples both sides together have at and below a node.
+    pub fn samples_below(&self, node: u32) -> f64 {
+        let below = |cells: &[Cell]| -> f64 {
+            let first = cells.partition_point(|cell| cell.node < node);
+            let cells = cells[first..].iter();
+            let below = cells.take_while(|cell| cell.node < self.ends[node as usize]);
+            below.map(|cell| cell.samples).sum()
+        };
+        self.cells.iter().map(|cells| below(cells)).sum()
     }
 
     /// How many samples a side has.

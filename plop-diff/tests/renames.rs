@@ -1,7 +1,7 @@
 //! Functions that go by another name after: they are one, and what grew is found all the same.
 
 use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, ValueType};
-use plop_diff::{Comparison, Done, Options, Reason, Renames, Verdict, compare};
+use plop_diff::{Comparison, Done, Options, Reason, Renames, Side, Verdict, compare};
 
 /// A small service: paths with their weights. Functions are in `service.py` unless a file is said (`parse@csv.py`).
 const SERVICE: &[(&str, i64)] = &[
@@ -111,10 +111,8 @@ fn renamed_and_moved_functions_are_one_and_nothing_changed() {
         .map(|one| one.name.as_str());
     assert!(!names.into_iter().any(|name| name == "parse_row"));
     // Both sides have all samples that they had.
-    let sums = comparison
-        .selfs
-        .each_ref()
-        .map(|selfs| selfs.iter().sum::<f64>());
+    let sides = [Side::Before, Side::After];
+    let sums = sides.map(|side| comparison.selfs(side).iter().sum::<f64>());
     assert_eq!(sums, comparison.sides.each_ref().map(|side| side.samples));
 }
 

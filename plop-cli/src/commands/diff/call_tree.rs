@@ -13,7 +13,7 @@ pub(super) fn print(
     style: &Style,
 ) -> io::Result<()> {
     let tree = &comparison.tree;
-    let totals = comparison.selfs.each_ref().map(|selfs| tree.totals(selfs));
+    let totals = [Side::Before, Side::After].map(|side| tree.totals(&comparison.selfs(side)));
     let all = [tree.samples(Side::Before), tree.samples(Side::After)];
     // What changed by itself: shares that changed since others did are no change.
     let mut codes: Vec<Option<&str>> = vec![None; tree.len()];

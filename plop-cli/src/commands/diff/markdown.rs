@@ -8,7 +8,7 @@ use super::numbers::{count, points, signed};
 use super::places::Places;
 use super::remarks::{itself, numbers, why};
 use super::seen::seen;
-use super::terminal::{alike, budget, reason, rules, weight, whole};
+use super::terminal::{alike, budget, heaviest_first, reason, rules, whole};
 use super::text::{plain, sentence, shown};
 use super::touched;
 
@@ -201,12 +201,7 @@ fn row(comparison: &Comparison, finding: &Finding) -> String {
     }
     cause += " ";
     cause += reason(finding);
-    let heaviest = (finding.nodes.iter()).max_by(|a, b| {
-        weight(comparison, **a)
-            .total_cmp(&weight(comparison, **b))
-            .then(b.cmp(a))
-    });
-    if let Some(node) = heaviest {
+    if let Some(node) = heaviest_first(&finding.nodes, &comparison.tree).first() {
         let path = comparison.tree.path(*node);
         let left = path.len().saturating_sub(CALLERS + 1);
         let dots = if left > 0 { "… ▸ " } else { "" };
@@ -272,7 +267,7 @@ mod tests {
     use crate::commands::diff::baseline::Deploy;
     use crate::commands::diff::without;
     use plop_core::{Profile, ValueType};
-    use plop_diff::{Function, Kind, NO_FUNCTION, Reason, Warning};
+    use plop_diff::{Cell, Column, Function, Kind, NO_FUNCTION, Reason, Side, Warning};
 
     /// Two thousand causes and as many warnings, all of them with names of 100 kB that cost the most to write.
     fn huge() -> Comparison {
@@ -298,7 +293,18 @@ mod tests {
         comparison.tree.parents = vec![0, 0, 1, 2, 3, 4, 5];
         comparison.tree.node_functions = vec![NO_FUNCTION, 0, 0, 0, 0, 0, 0];
         comparison.tree.ends = vec![7; 7];
-        comparison.selfs = [vec![1.0; 7], vec![2.0; 7]];
+        for (side, samples) in [(Side::Before, 1.0), (Side::After, 2.0)] {
+            let cells = (0..7).map(|node| Cell { node, samples });
+            comparison.tree.cells.push(cells.collect());
+            comparison.tree.columns.push(Column {
+                side,
+                run: side as usize,
+                samples: 7.0 * samples,
+                cpu_ns: None,
+                wall_ns: None,
+                is_slice: false,
+            });
+        }
         let finding = Finding {
             kind: Kind::Own,
             reason: Reason::SelfCost,

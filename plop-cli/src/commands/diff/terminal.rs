@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use plop_core::duration;
 use plop_diff::{
     BudgetTest, Comparison, Done, Finding, Function, Method, Mode, Most, Reason, Shift, Side,
-    Summary, Verdict,
+    Summary, Tree, Verdict,
 };
 
 use super::layout::{BETTER, BOLD, PLAIN, Piece, QUIET, Style, WORSE, fixed, piece};
@@ -252,12 +252,7 @@ fn print_finding(
     for text in names(function, finding, comparison) {
         style.put(out, piece(PLAIN, "     "), 7, &[piece(PLAIN, text)])?;
     }
-    let mut nodes = finding.nodes.clone();
-    nodes.sort_by(|a, b| {
-        weight(comparison, *b)
-            .total_cmp(&weight(comparison, *a))
-            .then(a.cmp(b))
-    });
+    let nodes = heaviest_first(&finding.nodes, tree);
     let mut quiet = |text: String| style.put(out, piece(PLAIN, "     "), 7, &[piece(QUIET, text)]);
     for node in nodes.iter().take(PATHS) {
         let path = tree.path(*node);
@@ -356,14 +351,12 @@ fn names(function: &Function, finding: &Finding, comparison: &Comparison) -> Vec
     texts
 }
 
-/// Samples at and below a node on both sides.
-pub(super) fn weight(comparison: &Comparison, node: u32) -> f64 {
-    let range = node as usize..comparison.tree.ends[node as usize] as usize;
-    comparison
-        .selfs
-        .iter()
-        .map(|selfs| selfs[range.clone()].iter().sum::<f64>())
-        .sum()
+/// Nodes, those first at and below which both sides together have most samples.
+pub(super) fn heaviest_first(nodes: &[u32], tree: &Tree) -> Vec<u32> {
+    let of = |node: &u32| (tree.samples_below(*node), *node);
+    let mut weighed: Vec<(f64, u32)> = nodes.iter().map(of).collect();
+    weighed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    weighed.into_iter().map(|(_, node)| node).collect()
 }
 
 pub(super) fn reason(finding: &Finding) -> &'static str {

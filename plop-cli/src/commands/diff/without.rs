@@ -63,7 +63,6 @@ pub(super) fn comparison(
         touched: None,
         warnings,
         tree: Tree::default(),
-        selfs: [Vec::new(), Vec::new()],
         node_z: Vec::new(),
         node_intervals: Vec::new(),
     })
