@@ -65,7 +65,7 @@ pub(crate) fn tests(
     let places: Vec<(usize, usize)> = (budgets.iter())
         .map(|budget| {
             let (functions, set) = set(budget, tree);
-            let is_same = |other: &Set| other.kind == set.kind && other.nodes == set.nodes;
+            let is_same = |other: &Set| other.kind == set.kind && other.nodes() == set.nodes();
             let known = weights.sets.iter().position(is_same);
             let place = known.unwrap_or_else(|| {
                 sets.push(set);
@@ -116,6 +116,12 @@ fn set(budget: &Budget, tree: &Tree) -> (usize, Set) {
         let function = tree.node_functions[node];
         function != NO_FUNCTION && is_one[function as usize]
     };
+    let function = is_one.iter().position(|is_one| *is_one).unwrap_or(0);
+    let kind = if budget.own {
+        Kind::Own
+    } else {
+        Kind::Inclusive
+    };
     let mut nodes: Vec<u32> = Vec::new();
     let mut covered = 0;
     for node in (0..tree.len()).filter(|node| has(*node)) {
@@ -129,13 +135,7 @@ fn set(budget: &Budget, tree: &Tree) -> (usize, Set) {
             covered = tree.ends[node] as usize;
         }
     }
-    let function = is_one.iter().position(|is_one| *is_one).unwrap_or(0);
-    let kind = if budget.own {
-        Kind::Own
-    } else {
-        Kind::Inclusive
-    };
-    let set = Set::new(tree, kind, function as u32, None, nodes);
+    let set = Set::new(tree, kind, function as u32, None, &nodes);
     (is_one.iter().filter(|is_one| **is_one).count(), set)
 }
 
@@ -282,9 +282,9 @@ mod tests {
             };
             let (functions, of_budget) = set(&budget, &tree);
             assert_eq!(functions, 1);
-            let weighed = crate::sets::sets(&tree, &[9.0; 4], 1.0);
+            let weighed = crate::candidates::candidates(&tree, &[9.0; 4], 1.0);
             let is_same =
-                |other: &&Set| (other.kind, &other.nodes) == (of_budget.kind, &of_budget.nodes);
+                |other: &&Set| (other.kind, other.nodes()) == (of_budget.kind, of_budget.nodes());
             assert!(
                 weighed.iter().any(|set| is_same(&set)),
                 "{own}: {of_budget:?}"

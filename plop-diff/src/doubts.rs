@@ -33,7 +33,7 @@ pub(crate) fn is_either(
             return Some([one.function, weights.sets[rival].function]);
         }
         let set = (weights.sets.iter())
-            .position(|set| (set.kind, &set.nodes) == (one.kind, &one.nodes))?;
+            .position(|set| (set.kind, set.nodes()) == (one.kind, &one.nodes))?;
         let (share, left) = (pooled.share[set], 1.0 - pooled.share[set]);
         if share.min(left) < LEAST_SHARE || !weights.has_few_beside[set] {
             return None;
@@ -163,7 +163,7 @@ pub(crate) fn of_kinds(weights: &Weights, scan: &Scan) -> Vec<NamedPower> {
             let share = weights.pooled.kinds[kind];
             let set = (0..weights.sets.len()).find(|n| {
                 let set = &weights.sets[*n];
-                set.nodes.contains(&node) && (weights.pooled.share[*n] - share).abs() < 1e-9
+                set.nodes().contains(&node) && (weights.pooled.share[*n] - share).abs() < 1e-9
             })?;
             let set_of = &weights.sets[set];
             let error = (scan.spread.mix[set] * share * (1.0 - share)).sqrt();

@@ -33,6 +33,7 @@
 
 mod budget;
 mod calibrate;
+mod candidates;
 mod cause;
 mod compare;
 mod comparison;
@@ -85,6 +86,6 @@ pub use power::Sensitivity;
 pub use renames::{Between, Done, Renamed, Renames};
 pub use rules::{Budget, FunctionRules, Functions, Ignore, Most, OwnEffect, Pattern};
 pub use series::{ChangePoint, Estimate, FEWEST_DEPLOYS, Series, Tracked, What, series};
-pub use sets::{Kind, Set};
+pub use sets::Kind;
 pub use touched::{LastChange, Touched, TouchedFunction, TouchedHere};
 pub use tree::{Cell, Column, Function, NO_FUNCTION, Side, Tree, samples_of};

@@ -2,9 +2,10 @@
 
 use plop_core::{Error, Profile, Result, ValueType};
 
+use crate::candidates::candidates;
 use crate::compare::{LEAST_SHARE, Options};
 use crate::comparison::Warning;
-use crate::sets::{Set, sets};
+use crate::sets::Set;
 use crate::strata::Strata;
 use crate::tree::{Run, Side, Tree, align, is_count};
 
@@ -98,7 +99,10 @@ pub(crate) fn prepared(
     let both = tree.of_stacks(|_| true);
     let all: f64 = both.iter().sum();
     let least = (LEAST_SHARE * all).max(crate::weigh::FEWEST);
-    let (sets, strata) = rayon::join(|| sets(&tree, &both, least), || Strata::of(&tree, &both));
+    let (sets, strata) = rayon::join(
+        || candidates(&tree, &both, least),
+        || Strata::of(&tree, &both),
+    );
     let last = &runs[runs.len() - 1];
     Ok(Prepared {
         runs: before.len() + after.len(),

@@ -92,7 +92,7 @@ pub(crate) fn reason(
 fn has_callers(tree: &Tree, set: &Set) -> bool {
     let caller = |node: &u32| tree.node_functions[tree.parents[*node as usize] as usize];
     let mut callers = set
-        .nodes
+        .nodes()
         .iter()
         .map(caller)
         .filter(|caller| *caller != set.function);

@@ -532,7 +532,7 @@ fn what(tree: &Tree, set: &Set) -> What {
         kind: set.kind,
         function: function(set.function),
         caller: set.caller.map(function),
-        path: match (set.kind, set.nodes.first()) {
+        path: match (set.kind, set.nodes().first()) {
             (Kind::Subtree, Some(node)) => (tree.path(*node).into_iter())
                 .map(|id| tree.functions[id as usize].shown().to_owned())
                 .collect(),

@@ -74,7 +74,7 @@ pub(crate) fn finding(
         function: set.function,
         caller: set.caller,
         also: set.also.clone(),
-        nodes: set.nodes.clone(),
+        nodes: set.nodes().to_vec(),
         samples: counts,
         share,
         points: points(delta),
@@ -169,7 +169,7 @@ pub(crate) fn of_nodes<T: Copy>(
     let mut of_nodes = vec![otherwise; tree.len()];
     for (set, change) in sets.iter().zip(&scan.changes) {
         if set.kind != Kind::Own
-            && let [node] = set.nodes[..]
+            && let [node] = *set.nodes()
         {
             of_nodes[node as usize] = what(change);
         }

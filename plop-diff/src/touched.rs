@@ -95,8 +95,9 @@ impl TouchedHere {
         let itself = || set.also.iter().find_map(|id| place(*id));
         let caller = || {
             let caller = |node: &u32| tree.node_functions[tree.parents[*node as usize] as usize];
-            let first = set.nodes.first().map(caller)?;
-            let is_all = first != NO_FUNCTION && set.nodes.iter().all(|node| caller(node) == first);
+            let first = set.nodes().first().map(caller)?;
+            let is_all =
+                first != NO_FUNCTION && set.nodes().iter().all(|node| caller(node) == first);
             is_all.then(|| place(first))?
         };
         place(set.function).or_else(itself).or_else(caller)
@@ -222,12 +223,12 @@ mod tests {
     fn a_set_is_touched_by_its_function_and_by_the_only_one_that_calls_it() {
         let tree = tree();
         let a = touched("a", "/srv/1/x.py");
-        let mut sets = crate::sets::sets(&tree, &[9.0; 4], 1.0);
+        let mut sets = crate::candidates::candidates(&tree, &[9.0; 4], 1.0);
         // What is not the one that matters here.
         sets.retain(|set| set.kind == Kind::Own);
         let classes = |mut here: TouchedHere, sets: &[Set]| here.classes(&tree, sets);
         // `leaf` is called from `a` alone: a call that comes more often shows there.
-        let untouched = |kind: Kind| Set::new(&tree, kind, 3, sets[0].caller, vec![4]);
+        let untouched = |kind: Kind| Set::new(&tree, kind, 3, sets[0].caller, &[4]);
         let many: Vec<Set> = (sets.iter().cloned())
             .chain((0..4).map(|_| untouched(Kind::Own)))
             .chain((0..4).map(|_| untouched(Kind::Edge)))
