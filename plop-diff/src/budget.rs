@@ -135,7 +135,7 @@ fn set(budget: &Budget, tree: &Tree) -> (usize, Set) {
             covered = tree.ends[node] as usize;
         }
     }
-    let set = Set::new(tree, kind, function as u32, None, &nodes);
+    let set = Set::new(tree, kind, function as u32, None, nodes);
     (is_one.iter().filter(|is_one| **is_one).count(), set)
 }
 

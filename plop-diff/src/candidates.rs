@@ -9,8 +9,12 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use rayon::prelude::*;
 
-use crate::sets::{Kind, Listed, Set, prefix_sums};
+use crate::sets::{Kind, Listed, Set, prefix_sums, span};
 use crate::tree::{NO_FUNCTION, Tree};
+
+/// Calls share so many sums at most. Each then has a fifth of what is weighed where stacks are thirty deep, and all stay
+/// in a processor's own cache.
+const MOST_SUMS: usize = 1 << 17;
 
 /// All distinct sets of which at least `least` samples are, and outside of which so many are; `samples` are those of
 /// each stack. The most telling name comes first: a function itself, a function, a place, a call; of several functions
@@ -126,12 +130,11 @@ struct Counted {
 /// of functions the last gives the name; then places in the call tree, the deepest first.
 fn functions(weighed: &Weighed) -> Vec<Set> {
     let tree = weighed.tree;
-    let nodes = || (1..tree.len() as u32).zip(&tree.node_functions[1..]);
     let mut counted = vec![Counted::default(); tree.functions.len()];
     let mut subtrees: Vec<(usize, u32)> = Vec::new();
     // The ends of what the walk is in.
     let mut open: Vec<u32> = Vec::new();
-    for (node, function) in nodes() {
+    for (node, function) in (1..).zip(&tree.node_functions[1..]) {
         let end = tree.ends[node as usize];
         while open.last().is_some_and(|end| *end <= node) {
             open.pop();
@@ -159,36 +162,19 @@ fn functions(weighed: &Weighed) -> Vec<Set> {
             len += nodes.next.map_or(0, |_| nodes.count);
         }
     }
-    let mut listed = Listed::with_len(len + subtrees.len());
-    for (node, function) in nodes() {
-        let Counted {
-            own,
-            inclusive,
-            below,
-            ..
-        } = &mut counted[*function as usize];
-        if let Some(next) = &mut own.next
-            && tree.is_stack(node as usize)
-        {
-            listed.put(*next, tree, Kind::Own, node);
-            *next += 1;
-        }
-        if let Some(next) = &mut inclusive.next
-            && *below <= node
-        {
-            *below = tree.ends[node as usize];
-            listed.put(*next, tree, Kind::Inclusive, node);
-            *next += 1;
-        }
-    }
     subtrees.sort_by_key(|(depth, _)| Reverse(*depth));
-    for (at, (_, node)) in (len..).zip(&subtrees) {
-        listed.put(at, tree, Kind::Subtree, *node);
-    }
+    let (nodes, spans) = rayon::join(
+        || listed(tree, counted.clone(), &subtrees, len, |_, node| node),
+        || {
+            let span = |kind, node| span(tree, kind, node);
+            listed(tree, counted.clone(), &subtrees, len, span)
+        },
+    );
+    let listed = Listed { nodes, spans };
     let listed = &Arc::new(listed);
     let set = |kind, function: usize, nodes: &Nodes| {
-        let end = nodes.next?;
-        let range = end - nodes.count..end;
+        let start = nodes.next?;
+        let range = start..start + nodes.count;
         Some(Set::of(kind, function as u32, None, listed, range))
     };
     let counted = || counted.iter().enumerate();
@@ -202,6 +188,37 @@ fn functions(weighed: &Weighed) -> Vec<Set> {
         Set::of(Kind::Subtree, function, None, listed, at..at + 1)
     });
     own.chain(inclusive).chain(subtrees).collect()
+}
+
+/// Something of each node of the functions that are weighed, set by set, and behind it of each place.
+fn listed<T: Copy + Default>(
+    tree: &Tree,
+    mut counted: Vec<Counted>,
+    subtrees: &[(usize, u32)],
+    len: usize,
+    of_node: impl Fn(Kind, u32) -> T,
+) -> Vec<T> {
+    let mut listed = vec![T::default(); len + subtrees.len()];
+    let mut put = |nodes: &mut Nodes, kind: Kind, node: u32| {
+        if let Some(next) = &mut nodes.next {
+            listed[*next] = of_node(kind, node);
+            *next += 1;
+        }
+    };
+    for (node, function) in (1..).zip(&tree.node_functions[1..]) {
+        let function = &mut counted[*function as usize];
+        if tree.is_stack(node as usize) {
+            put(&mut function.own, Kind::Own, node);
+        }
+        if function.below <= node {
+            function.below = tree.ends[node as usize];
+            put(&mut function.inclusive, Kind::Inclusive, node);
+        }
+    }
+    for (listed, (_, node)) in listed[len..].iter_mut().zip(subtrees) {
+        *listed = of_node(Kind::Subtree, *node);
+    }
+    listed
 }
 
 /// The calls that are weighed, in the order in which they are met, each with its nodes that are below no other of its
@@ -237,10 +254,14 @@ fn calls(weighed: &Weighed) -> Vec<Set> {
         nodes.next = weighed.is_weighed(nodes.samples).then_some(len);
         len += nodes.next.map_or(0, |_| nodes.count);
     }
-    let mut listed = Listed::with_len(len);
+    let mut listed = Listed {
+        nodes: vec![0; len],
+        spans: vec![(0, 0); len],
+    };
     for (id, node) in met {
         if let Some(next) = &mut calls[id].2.next {
-            listed.put(*next, tree, Kind::Edge, node);
+            listed.nodes[*next] = node;
+            listed.spans[*next] = span(tree, Kind::Edge, node);
             *next += 1;
         }
     }
@@ -264,7 +285,7 @@ struct AtMost {
 impl AtMost {
     fn of(weighed: &Weighed) -> AtMost {
         let tree = weighed.tree;
-        let count = tree.len().next_power_of_two().clamp(64, 1 << 20);
+        let count = tree.len().next_power_of_two().clamp(64, MOST_SUMS);
         let mask = count - 1;
         let mut sums = vec![0.0; count];
         for node in 1..tree.len() {

@@ -52,28 +52,17 @@ pub(crate) struct Set {
 /// one piece: of a large tree they are as many as it has nodes.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Listed {
-    nodes: Vec<u32>,
-    spans: Vec<(u32, u32)>,
+    pub(crate) nodes: Vec<u32>,
+    pub(crate) spans: Vec<(u32, u32)>,
 }
 
-impl Listed {
-    /// Room for so many nodes.
-    pub(crate) fn with_len(len: usize) -> Listed {
-        Listed {
-            nodes: vec![0; len],
-            spans: vec![(0, 0); len],
-        }
-    }
-
-    /// Puts a node there, with its own stacks or with all at and below it.
-    pub(crate) fn put(&mut self, at: usize, tree: &Tree, kind: Kind, node: u32) {
-        let end = match kind {
-            Kind::Own => node + 1,
-            _ => tree.ends[node as usize],
-        };
-        self.nodes[at] = node;
-        self.spans[at] = (tree.places[node as usize], tree.places[end as usize]);
-    }
+/// From which to which place the stacks stand that a set of this kind has at a node.
+pub(crate) fn span(tree: &Tree, kind: Kind, node: u32) -> (u32, u32) {
+    let end = match kind {
+        Kind::Own => node + 1,
+        _ => tree.ends[node as usize],
+    };
+    (tree.places[node as usize], tree.places[end as usize])
 }
 
 impl Set {
@@ -102,13 +91,12 @@ impl Set {
         kind: Kind,
         function: u32,
         caller: Option<u32>,
-        nodes: &[u32],
+        nodes: Vec<u32>,
     ) -> Set {
-        let mut listed = Listed::with_len(nodes.len());
-        for (at, node) in nodes.iter().enumerate() {
-            listed.put(at, tree, kind, *node);
-        }
-        Set::of(kind, function, caller, &Arc::new(listed), 0..nodes.len())
+        let range = 0..nodes.len();
+        let spans = nodes.iter().map(|node| span(tree, kind, *node)).collect();
+        let listed = Arc::new(Listed { nodes, spans });
+        Set::of(kind, function, caller, &listed, range)
     }
 
     /// The nodes it is made of: themselves only for [`Kind::Own`], otherwise with all below them. None is below

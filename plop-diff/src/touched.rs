@@ -228,7 +228,7 @@ mod tests {
         sets.retain(|set| set.kind == Kind::Own);
         let classes = |mut here: TouchedHere, sets: &[Set]| here.classes(&tree, sets);
         // `leaf` is called from `a` alone: a call that comes more often shows there.
-        let untouched = |kind: Kind| Set::new(&tree, kind, 3, sets[0].caller, &[4]);
+        let untouched = |kind: Kind| Set::new(&tree, kind, 3, sets[0].caller, vec![4]);
         let many: Vec<Set> = (sets.iter().cloned())
             .chain((0..4).map(|_| untouched(Kind::Own)))
             .chain((0..4).map(|_| untouched(Kind::Edge)))
