@@ -1,7 +1,7 @@
 //! `plop diff` as a command: what it prints, its exit codes, and what it refuses.
 #![allow(clippy::unwrap_used)]
 
-#[path = "diff/baseline.rs"]
+#[path = "diff/baseline/mod.rs"]
 mod baseline;
 #[path = "diff/calibration.rs"]
 mod calibration;
