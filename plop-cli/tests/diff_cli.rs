@@ -5,9 +5,9 @@
 mod baseline;
 #[path = "diff/calibration.rs"]
 mod calibration;
-#[path = "diff/changed.rs"]
+#[path = "diff/changed/mod.rs"]
 mod changed;
-#[path = "diff/config.rs"]
+#[path = "diff/config/mod.rs"]
 mod config;
 #[path = "diff/history.rs"]
 mod history;
