@@ -169,7 +169,10 @@ impl<'w> Noise<'w> {
             weights,
             within: (effects.iter().zip(&between.functions).enumerate())
                 .map(|(n, (effect, sigma))| {
-                    let of_runs = sigma * sigma * weights.pooled.within[n] * weights.herfindahl[n];
+                    let of_runs = sigma
+                        * sigma
+                        * weights.pooled.within[n]
+                        * weights.composition[n].herfindahl;
                     effect * weights.long_run / after + of_runs
                 })
                 .collect(),

@@ -3,8 +3,9 @@
 
 use rayon::prelude::*;
 
+use crate::pooled::Pooled;
 use crate::sets::{Set, prefix_sums};
-use crate::weigh::{Change, Evidence, Pooled, Sums, Weights};
+use crate::weigh::{Change, Evidence, Sums, Weights};
 
 /// Samples of each stack, before and after.
 pub(crate) type Selfs = [Vec<f64>; 2];

@@ -35,12 +35,12 @@ pub(crate) fn is_either(
         let set = (weights.sets.iter())
             .position(|set| (set.kind, set.nodes()) == (one.kind, &one.nodes))?;
         let (share, left) = (pooled.share[set], 1.0 - pooled.share[set]);
-        if share.min(left) < LEAST_SHARE || !weights.has_few_beside[set] {
+        if share.min(left) < LEAST_SHARE || !weights.composition[set].has_few_beside {
             return None;
         }
         let other = (0..weights.sets.len()).find(|other| {
             pooled.share[*other] > NEARLY_ALL * left
-                && weights.has_few_beside[*other]
+                && weights.composition[*other].has_few_beside
                 && weights.sets[set].is_apart_from(&weights.sets[*other])
         })?;
         Some([set, other].map(|set| weights.sets[set].function))

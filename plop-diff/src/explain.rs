@@ -4,10 +4,11 @@
 
 use crate::cause::{Cause, Selfs, refit, sum, sums_of};
 use crate::limits::Limits;
+use crate::pooled::Pooled;
 use crate::sets::Kind;
 use crate::stats::upper_quantile;
 use crate::strongest::{AGAINST, Wanted, strongest};
-use crate::weigh::{Change, FEWEST, Pooled, Spread, Sums, Weights};
+use crate::weigh::{Change, FEWEST, Spread, Sums, Weights};
 
 /// What explains the changes.
 pub(crate) struct Explained {

@@ -188,10 +188,12 @@ fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &P
     (0..weights.sets.len())
         .into_par_iter()
         .map(|n| {
-            let own = weights.dominant[n].and_then(|function| without[function as usize].as_ref());
+            let own = weights.composition[n]
+                .dominant
+                .and_then(|function| without[function as usize].as_ref());
             let believed = own.unwrap_or(&everyone);
             let caution = if prior.measured { 1.0 } else { CAUTION };
-            let heterogeneity = 2.0 * pooled.within[n].powi(2) * weights.herfindahl[n];
+            let heterogeneity = 2.0 * pooled.within[n].powi(2) * weights.composition[n].herfindahl;
             caution * predictive(&singles, believed, variance(n), heterogeneity)
         })
         .collect()

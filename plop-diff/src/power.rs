@@ -178,7 +178,7 @@ impl Typical {
         let of_runs = |n: usize| (1.0 / runs[0] + 1.0 / runs[1]) * scan.between_runs(n).powi(2);
         // Where variances are estimated from few runs, more is asked for than the two.
         let asked = |n: usize| {
-            let of_runs = of_runs(n) * pooled.within[n] * weights.herfindahl[n];
+            let of_runs = of_runs(n) * pooled.within[n] * weights.composition[n].herfindahl;
             scan.spread.within[n] / (sampled(n) + of_runs)
         };
         let asked = median(&asked, 1.0);

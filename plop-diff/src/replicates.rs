@@ -106,8 +106,8 @@ impl<'w> Replicates<'w> {
                 .map(|within| within / per_run)
                 .collect(),
             mix_sampled: learnt.mix_sampled,
-            shows: (pooled.within.iter().zip(&weights.herfindahl))
-                .map(|(within, herfindahl)| within * within * herfindahl)
+            shows: (pooled.within.iter().zip(&weights.composition))
+                .map(|(within, of)| within * within * of.herfindahl)
                 .collect(),
             witnesses: (0..sets)
                 .filter(|n| weights.sets[*n].kind == Kind::Own)

@@ -112,7 +112,7 @@ impl Runs {
         let within = (0..sets)
             .map(|n| {
                 let a = weights.pooled.within[n];
-                let of_runs = square * a * a * weights.herfindahl[n];
+                let of_runs = square * a * a * weights.composition[n].herfindahl;
                 let trend = learnt.sampled[n] + of_runs;
                 // The trend is worth as much as a set's variance cannot be far from it.
                 let share = learnt.uneven * of_runs / trend;

@@ -388,7 +388,8 @@ impl Lines {
         };
         let of = (values.into_iter().enumerate())
             .map(|(n, values)| {
-                let of_runs = square * weights.pooled.within[n].powi(2) * weights.herfindahl[n];
+                let of_runs =
+                    square * weights.pooled.within[n].powi(2) * weights.composition[n].herfindahl;
                 let trend: Vec<f64> = (samples.iter())
                     .map(|samples| sampled(n) / samples + of_runs)
                     .collect();

@@ -1,7 +1,8 @@
 //! Which set of stacks is the best name for what changed most.
 
 use crate::limits::Limits;
-use crate::weigh::{Change, FEWEST, Pooled, Spread, Weights};
+use crate::pooled::Pooled;
+use crate::weigh::{Change, FEWEST, Spread, Weights};
 
 /// The whole grew or shrank if the logarithm of its cost differs by more.
 pub(crate) const AGAINST: f64 = 0.02;
@@ -47,7 +48,7 @@ pub(crate) fn strongest(
         if let Some(whole) = whole.filter(|whole| whole.abs() > AGAINST) {
             strength *= 1.0 - MISFIT * misfit(pooled.share[n], changes[n].delta, whole);
         }
-        if !weights.is_plain[n] {
+        if !weights.composition[n].is_plain {
             strength *= 0.997;
         }
         if pooled.share[n] > 0.5 {

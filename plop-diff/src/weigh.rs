@@ -7,11 +7,13 @@
 
 use rayon::prelude::*;
 
+use crate::composition::{Composition, composition};
+use crate::pooled::Pooled;
 use crate::sets::{Set, prefix_sums};
 use crate::stats::signed_root;
 use crate::strata::Strata;
 use crate::touched::Class;
-use crate::tree::{NO_FUNCTION, Side, Tree};
+use crate::tree::{Side, Tree};
 
 /// Sets with fewer samples are not weighed.
 pub(crate) const FEWEST: f64 = 8.0;
@@ -21,10 +23,6 @@ const PRIOR_DF: f64 = 30.0;
 const UNUSUAL: f64 = 4.0;
 /// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
 const AGREE: f64 = 3.3;
-/// What is beside a set has hardly more functions if its noise averages out hardly better.
-const HARDLY_MORE: f64 = 0.6;
-/// The least that independent functions in a set are taken to share of their noise.
-const LEAST_HERFINDAHL: f64 = 0.25;
 
 /// What permutations do not change: the sums of every set over slices, and what follows from them.
 pub(crate) struct Weights<'t> {
@@ -48,17 +46,8 @@ pub(crate) struct Weights<'t> {
     pub(crate) kinds: Vec<f64>,
     /// The pooled shares, of both sides.
     pub(crate) pooled: Pooled,
-    /// For each set: of what is noise in it, or in what it leaves out, how much does not average out.
-    pub(crate) herfindahl: Vec<f64>,
-    /// For each set: the function that makes most of this noise.
-    pub(crate) dominant: Vec<Option<u32>>,
-    /// For each set, whether it is most of all samples and what it leaves out are fewer functions. Shares do not
-    /// tell whether it grew or they shrank, and the few are likelier to be what changed.
-    pub(crate) is_rest: Vec<bool>,
-    /// For each set, whether it has no more functions than what it leaves out.
-    pub(crate) is_plain: Vec<bool>,
-    /// For each set, whether what it leaves out has hardly more functions than it.
-    pub(crate) has_few_beside: Vec<bool>,
+    /// What functions each set consists of.
+    pub(crate) composition: Vec<Composition>,
     /// For each set, the sum over slices of squared within parts, as multiples of what chance would do.
     squares: Vec<f64>,
     /// How much each set counts for the common design effect, and up to which effect of its own: what happens
@@ -70,76 +59,6 @@ pub(crate) struct Weights<'t> {
     /// The design effect of the kinds: over stretches of requests, and over slices.
     pub(crate) kinds_effect: f64,
     pub(crate) kinds_effect_of_slices: f64,
-}
-
-/// Shares over both sides together.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pooled {
-    pub(crate) samples: f64,
-    /// Of each kind.
-    pub(crate) kinds: Vec<f64>,
-    /// Of each set in all.
-    pub(crate) share: Vec<f64>,
-    /// Of each set in each kind: kind by kind.
-    pub(crate) in_kind: Vec<f64>,
-    /// The variance of a sample's being in the set: within kinds, and by the mix.
-    pub(crate) within: Vec<f64>,
-    pub(crate) mix: Vec<f64>,
-}
-
-impl Pooled {
-    pub(crate) fn of(sets: &[Set], strata: &Strata, stacks: &[f64]) -> Pooled {
-        let counts: Vec<(f64, Vec<f64>)> = (0..strata.count)
-            .into_par_iter()
-            .map(|kind| {
-                let of_kind: Vec<f64> = (stacks.iter().zip(&strata.of))
-                    .map(|(samples, of)| {
-                        if usize::from(*of) == kind {
-                            *samples
-                        } else {
-                            0.0
-                        }
-                    })
-                    .collect();
-                let prefix = prefix_sums(&of_kind);
-                let sums = sets.par_iter().map(|set| set.sum(&prefix)).collect();
-                (prefix.last().copied().unwrap_or(0.0), sums)
-            })
-            .collect();
-        let samples: f64 = counts.iter().map(|(sum, _)| sum).sum();
-        let per = samples.max(f64::MIN_POSITIVE);
-        let mut pooled = Pooled {
-            samples,
-            kinds: counts.iter().map(|(sum, _)| sum / per).collect(),
-            share: vec![0.0; sets.len()],
-            in_kind: Vec::with_capacity(sets.len() * strata.count),
-            within: vec![0.0; sets.len()],
-            mix: vec![0.0; sets.len()],
-        };
-        for (of_kind, sums) in &counts {
-            for (n, sum) in sums.iter().enumerate() {
-                let q = if *of_kind > 0.0 { sum / of_kind } else { 0.0 };
-                let e = of_kind / per;
-                pooled.in_kind.push(q);
-                pooled.share[n] += sum / per;
-                pooled.within[n] += e * q * (1.0 - q);
-                pooled.mix[n] += e * q * q;
-            }
-        }
-        for (n, share) in pooled.share.iter().enumerate() {
-            pooled.within[n] = pooled.within[n].max(1e-12);
-            pooled.mix[n] = match strata.count {
-                1 => 0.0,
-                _ => (pooled.mix[n] - share * share).max(0.0),
-            };
-        }
-        pooled
-    }
-
-    /// The variance of a sample's being in the set.
-    pub(crate) fn variance(&self, set: usize) -> f64 {
-        (self.share[set] * (1.0 - self.share[set])).max(1e-12)
-    }
 }
 
 /// What differs between runs of one build, beside what slices show.
@@ -212,11 +131,7 @@ impl<'t> Weights<'t> {
             slices_before,
             within: Vec::new(),
             kinds: Vec::new(),
-            herfindahl: composition.iter().map(|of| of.herfindahl).collect(),
-            dominant: composition.iter().map(|of| of.dominant).collect(),
-            is_rest: composition.iter().map(|of| of.is_rest).collect(),
-            is_plain: composition.iter().map(|of| of.is_plain).collect(),
-            has_few_beside: composition.iter().map(|of| of.has_few_beside).collect(),
+            composition,
             squares: vec![0.0; sets.len()],
             importance: (pooled.share.iter().zip(&pooled.within))
                 .map(|(share, within)| match *within > 1e-9 {
@@ -371,7 +286,8 @@ impl<'t> Weights<'t> {
         Spread {
             within: (effects.iter().zip(&between.functions).enumerate())
                 .map(|(n, (effect, sigma))| {
-                    let of_runs = sigma * sigma * self.pooled.within[n] * self.herfindahl[n];
+                    let of_runs =
+                        sigma * sigma * self.pooled.within[n] * self.composition[n].herfindahl;
                     effect * self.long_run * v + 2.0 * of_runs
                 })
                 .collect(),
@@ -447,7 +363,7 @@ impl<'t> Weights<'t> {
         if pooled.share[n] * pooled.samples < FEWEST {
             return Change::default();
         }
-        if self.is_rest[n] && spread.total.is_infinite() {
+        if self.composition[n].is_rest && spread.total.is_infinite() {
             return Change::default();
         }
         let Sums { before, after, .. } = *sums;
@@ -675,96 +591,5 @@ pub(crate) fn stretches(tree: &Tree, side: Side, parts: usize) -> Vec<Vec<usize>
                 .chunks_exact(length.min(columns.len()))
                 .map(<[usize]>::to_vec)
         })
-        .collect()
-}
-
-/// What functions a set consists of, and what it leaves out.
-struct Composition {
-    /// How much the noise of its functions averages out, or that of all others, whichever does less: its share is
-    /// what is between both.
-    herfindahl: f64,
-    /// The function that is most of it, or of what it leaves out if that is more.
-    dominant: Option<u32>,
-    /// Whether it is most of all samples, and what it leaves out are fewer functions than it has.
-    is_rest: bool,
-    /// Whether it has no more functions than what it leaves out.
-    is_plain: bool,
-    /// Whether what it leaves out has hardly more functions than it.
-    has_few_beside: bool,
-}
-
-fn composition(tree: &Tree, sets: &[Set], samples: &[f64]) -> Vec<Composition> {
-    let functions: Vec<u32> = (tree.stacks.iter())
-        .map(|node| tree.node_functions[*node as usize])
-        .collect();
-    let stacks = || samples.iter().zip(&functions);
-    let mut all = vec![0.0f64; tree.functions.len()];
-    for (samples, function) in stacks().filter(|(_, function)| **function != NO_FUNCTION) {
-        all[*function as usize] += samples;
-    }
-    let whole: f64 = samples.iter().sum();
-    let squares_of_all: f64 = all.iter().map(|sum| sum * sum).sum();
-    let mut largest: Vec<u32> = (0..all.len() as u32).collect();
-    largest.sort_by(|a, b| all[*b as usize].total_cmp(&all[*a as usize]).then(a.cmp(b)));
-    sets.par_iter()
-        .map_init(
-            || (vec![0.0f64; tree.functions.len()], Vec::new()),
-            |(sums, met), set| {
-                for (from, to) in set.spans() {
-                    let stacks = samples[from..to].iter().zip(&functions[from..to]);
-                    for (samples, function) in stacks.filter(|(_, of)| **of != NO_FUNCTION) {
-                        let sum = &mut sums[*function as usize];
-                        if *sum == 0.0 {
-                            met.push(*function);
-                        }
-                        *sum += samples;
-                    }
-                }
-                met.sort_unstable();
-                let (mut squares, mut total, mut squares_of_rest) = (0.0, 0.0, squares_of_all);
-                let mut inside: Option<(u32, f64)> = None;
-                for function in &met[..] {
-                    let (sum, of_all) = (sums[*function as usize], all[*function as usize]);
-                    squares += sum * sum;
-                    total += sum;
-                    squares_of_rest -= of_all * of_all - (of_all - sum) * (of_all - sum);
-                    if inside.is_none_or(|(_, most)| sum > most) {
-                        inside = Some((*function, sum));
-                    }
-                }
-                let mut outside: Option<(u32, f64)> = None;
-                for function in &largest {
-                    let of_all = all[*function as usize];
-                    if outside.is_some_and(|(_, most)| most >= of_all) {
-                        break;
-                    }
-                    let left = of_all - sums[*function as usize];
-                    if outside.is_none_or(|(_, most)| left > most) {
-                        outside = Some((*function, left));
-                    }
-                }
-                met.drain(..)
-                    .for_each(|function| sums[function as usize] = 0.0);
-                let rest = whole - total;
-                let of =
-                    |squares: f64, total: f64| squares / (total * total).max(f64::MIN_POSITIVE);
-                let [own, others] = [of(squares, total), of(squares_of_rest.max(0.0), rest)];
-                let part = |of: Option<(u32, f64)>, total: f64| {
-                    of.map(|(function, sum)| (function, sum / total.max(f64::MIN_POSITIVE)))
-                };
-                let dominant = match (part(inside, total), part(outside, rest)) {
-                    (Some(inside), Some(outside)) if outside.1 > inside.1 => Some(outside),
-                    (inside, _) => inside,
-                };
-                let is_plain = own >= others;
-                Composition {
-                    herfindahl: own.max(others).max(LEAST_HERFINDAHL),
-                    dominant: dominant.map(|(function, _)| function),
-                    is_rest: total > 0.5 * whole && !is_plain,
-                    is_plain,
-                    has_few_beside: others > HARDLY_MORE * own,
-                }
-            },
-        )
         .collect()
 }
