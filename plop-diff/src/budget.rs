@@ -195,7 +195,7 @@ impl<'w> Noise<'w> {
             None => runs.spread(weights, &learnt, rules.alpha_of_sets()),
         };
         let [before, after] = comparison.sides.each_ref().map(|side| side.runs as f64);
-        let (part, df) = (before / (before + after), before + after - 2.0);
+        let (part, df) = (runs.part_after(), before + after - 2.0);
         Noise {
             weights,
             within: (spread.within.iter())

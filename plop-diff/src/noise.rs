@@ -11,7 +11,6 @@ use rayon::prelude::*;
 
 use crate::sets::Kind;
 use crate::stats::{even_median, upper_tail, weighted_median};
-use crate::tree::Side;
 use crate::weigh::{Between, Weights};
 
 /// What is believed before the runs are looked at, or was measured by `plop calibrate`.
@@ -60,7 +59,7 @@ const SURELY: f64 = 1.0;
 /// What is believed so little has no part in the tail at that place.
 const UNBELIEVED: f64 = 1e-8;
 /// What is added for caution to what the two runs tell.
-const CAUTION: f64 = 1.25;
+pub(crate) const CAUTION: f64 = 1.25;
 const CAUTION_MIX: f64 = 2.2;
 
 /// What the two runs tell of what differs between runs.
@@ -98,24 +97,35 @@ pub(crate) const NORMAL: [(f64, f64); 7] = [
 const SINGLE: [f64; 2] = [0.0001, 1.0];
 const SINGLES: usize = 60;
 
+/// The relative standard deviations that single functions may have.
+pub(crate) fn singles() -> Vec<f64> {
+    grid(SINGLE[0], SINGLE[1], SINGLES)
+}
+
+/// At which place of those a value is.
+pub(crate) fn place_of_single(value: f64) -> usize {
+    let step = (SINGLE[1] / SINGLE[0]).ln() / (SINGLES - 1) as f64;
+    let at = ((value / SINGLE[0]).ln() / step).round();
+    at.clamp(0.0, (SINGLES - 1) as f64) as usize
+}
+
 /// The relative standard deviation of each set's cost between runs.
 fn functions(weights: &Weights, effects: &[f64], within_after: &[f64], prior: &Prior) -> Vec<f64> {
     let pooled = &weights.pooled;
-    let v = 1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
+    let v = weights.v();
     let middles = grid(0.0003, 0.10, 48);
-    let singles = grid(SINGLE[0], SINGLE[1], SINGLES);
+    let singles = singles();
     let believed: Vec<f64> = (middles.iter())
         .map(|middle| -0.5 * ((middle.ln() - prior.functions.ln()) / prior.functions_sd).powi(2))
         .collect();
     // Functions do not differ alike from run to run: one stays the same, another is a third dearer where memory
     // happens to lie badly, or where the collector of garbage happens to run. Those of single functions are
     // log-normal about the middle; what follows from each middle, by the numbers in the grid.
-    let step = (SINGLE[1] / SINGLE[0]).ln() / (SINGLES - 1) as f64;
     let follow: Vec<[(usize, f64); 7]> = (middles.iter())
         .map(|middle| {
             NORMAL.map(|(z, likely)| {
-                let at = ((middle.ln() + prior.uneven * z - SINGLE[0].ln()) / step).round();
-                (at.clamp(0.0, (SINGLES - 1) as f64) as usize, likely)
+                let single = middle * (prior.uneven * z).exp();
+                (place_of_single(single), likely)
             })
         })
         .collect();
@@ -229,7 +239,7 @@ fn share_in(weights: &Weights, kind: usize, set: usize) -> f64 {
 
 /// The standard deviation with which a set's change has the tail that the beliefs about it give it, at the
 /// place where decisions are made.
-fn predictive(grid: &[f64], believed: &[f64], variance: f64, heterogeneity: f64) -> f64 {
+pub(crate) fn predictive(grid: &[f64], believed: &[f64], variance: f64, heterogeneity: f64) -> f64 {
     let spread: Vec<(f64, f64)> = (grid.iter().zip(believed))
         .filter(|(_, weight)| **weight > UNBELIEVED)
         .map(|(sigma, weight)| ((variance + heterogeneity * sigma * sigma).sqrt(), *weight))
@@ -346,10 +356,10 @@ fn mixes(weights: &Weights, prior: &Prior) -> (f64, Vec<f64>) {
                 .into_iter())
             .map(|(phi, weight)| (phi.sqrt(), weight))
             .unzip();
-            let v =
-                1.0 / weights.side_samples(Side::Before) + 1.0 / weights.side_samples(Side::After);
             let caution = if prior.measured { 1.0 } else { CAUTION };
-            predictive(&roots, &believed, weights.kinds_effect * v, 2.0).powi(2) * caution * caution
+            predictive(&roots, &believed, weights.kinds_effect * weights.v(), 2.0).powi(2)
+                * caution
+                * caution
         })
         .collect();
     let pooled = &weights.pooled;

@@ -8,6 +8,7 @@ use crate::comparison::Warning;
 use crate::sets::Set;
 use crate::strata::Strata;
 use crate::tree::{Run, Side, Tree, align, is_count};
+use crate::weigh::FEWEST;
 
 /// A side without the profiles that have no samples, and what is to be said of them. Deploys, and the profiles of
 /// each, come in an order of their own, so that the one in which they were named changes nothing.
@@ -96,12 +97,9 @@ pub(crate) fn prepared(
             )));
         }
     }
-    let both = tree.of_stacks(|_| true);
-    let all: f64 = both.iter().sum();
-    let least = (LEAST_SHARE * all).max(crate::weigh::FEWEST);
     let (sets, strata) = rayon::join(
-        || candidates(&tree, &both, least),
-        || Strata::of(&tree, &both),
+        || weighed(&tree),
+        || Strata::of(&tree, &tree.of_stacks(|_| true)),
     );
     let last = &runs[runs.len() - 1];
     Ok(Prepared {
@@ -112,6 +110,27 @@ pub(crate) fn prepared(
         strata,
         tree,
     })
+}
+
+/// The sets that are weighed. Both sides count alike, however long each was sampled: what a short one alone has would be
+/// next to nothing of both.
+fn weighed(tree: &Tree) -> Vec<Set> {
+    let sides = [Side::Before, Side::After];
+    let all = sides.map(|side| tree.samples(side));
+    let both = all[0] + all[1];
+    let factor = |side: Side| match all[side as usize] {
+        samples if samples > 0.0 && samples < both => 0.5 * both / samples,
+        _ => 1.0,
+    };
+    let [before, after] = sides.map(|side| {
+        let samples = tree.of_stacks(|column| column.side == side);
+        let factor = factor(side);
+        samples.into_iter().map(move |samples| factor * samples)
+    });
+    let alike: Vec<f64> = before.zip(after).map(|(a, b)| a + b).collect();
+    // So many that it has the fewest samples also if all are of the shorter side.
+    let fewest = FEWEST * factor(Side::Before).max(factor(Side::After));
+    candidates(tree, &alike, (LEAST_SHARE * both).max(fewest))
 }
 
 /// The runs, with the value of each that is compared.

@@ -510,6 +510,7 @@ mod tests {
             tree.columns.push(Column {
                 side,
                 run: side as usize,
+                profile: side as usize,
                 samples: cells.iter().map(|cell| cell.samples).sum(),
                 cpu_ns: None,
                 wall_ns: None,

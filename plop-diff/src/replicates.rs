@@ -66,7 +66,8 @@ struct Parts {
 }
 
 impl<'w> Replicates<'w> {
-    /// None where there are too few ways of dealing the runs for the error rate that is wanted.
+    /// None where there are too few ways of dealing the runs for the error rate that is wanted, or where those of the
+    /// sides are of different lengths: shorter ones vary more.
     pub(crate) fn of(
         weights: &'w Weights<'w>,
         runs: &Runs,
@@ -75,7 +76,7 @@ impl<'w> Replicates<'w> {
         alpha: f64,
     ) -> Option<Replicates<'w>> {
         let [before, after] = [Side::Before, Side::After].map(|side| runs.count(side) as usize);
-        if ways(before + after, after) < ENOUGH / alpha {
+        if ways(before + after, after) < ENOUGH / alpha || !runs.are_alike() {
             return None;
         }
         let sets = weights.sets.len();

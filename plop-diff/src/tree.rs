@@ -67,6 +67,8 @@ pub struct Column {
     pub side: Side,
     /// Which run, or which deploy of several profiles, numbered through both sides.
     pub run: usize,
+    /// Which profile, numbered through both sides.
+    pub profile: usize,
     /// How many samples are in it.
     pub samples: f64,
     /// CPU time the process used in it, if that was counted.
@@ -179,7 +181,7 @@ pub(crate) fn align(runs: &[Run], by: &By, renames: &Renames) -> Tree {
     let mut names: Vec<Vec<Option<Canonical>>> = runs.par_iter().map(names_of).collect();
     match_names(&mut names);
     let mut of_groups: HashSet<u32, FixedState> = HashSet::default();
-    for (run, names) in runs.iter().zip(names) {
+    for (number, (run, names)) in runs.iter().zip(names).enumerate() {
         let profile = run.profile;
         let mut grafted = grown.graft(run, names);
         let groups = Groups::of(profile, by, &mut |group| {
@@ -200,6 +202,7 @@ pub(crate) fn align(runs: &[Run], by: &By, renames: &Renames) -> Tree {
             columns.push(Column {
                 side: run.side,
                 run: run.number,
+                profile: number,
                 samples: 0.0,
                 cpu_ns: slice.map_or(profile.meta.cpu_ns, |slice| slice.cpu_ns),
                 wall_ns: slice.map_or(profile.meta.wall_ns, |slice| slice.wall_ns),
@@ -620,6 +623,14 @@ impl Tree {
             below.map(|cell| cell.samples).sum()
         };
         self.cells.iter().map(|cells| below(cells)).sum()
+    }
+
+    /// How many profiles a run has.
+    pub(crate) fn profiles(&self, run: usize) -> usize {
+        let of_run = self.columns.iter().filter(|column| column.run == run);
+        let mut profiles: Vec<usize> = of_run.map(|column| column.profile).collect();
+        profiles.dedup();
+        profiles.len()
     }
 
     /// How many samples a side has.

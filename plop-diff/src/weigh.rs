@@ -19,6 +19,9 @@ use crate::tree::{Side, Tree};
 pub(crate) const FEWEST: f64 = 8.0;
 /// How many degrees of freedom the common design effect counts for beside a set's own.
 const PRIOR_DF: f64 = 30.0;
+/// How much less the samples of a set tell of how much they vary than as many slices would: where they come in bursts of
+/// geometric length, E b · E b⁴ / (E b²)², which is six times the mean length, here of 2.5 samples.
+const BURSTS: f64 = 15.0;
 /// A design effect of so many times the middle one is unusual.
 const UNUSUAL: f64 = 4.0;
 /// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
@@ -204,6 +207,11 @@ impl<'t> Weights<'t> {
         }
     }
 
+    /// How many times the variance of a single sample the difference of the sides' shares has.
+    pub(crate) fn v(&self) -> f64 {
+        1.0 / self.side_samples(Side::Before) + 1.0 / self.side_samples(Side::After)
+    }
+
     /// Sums over some slices: the within part of every set, and the samples of each kind.
     pub(crate) fn sums(&self, slices: impl Iterator<Item = usize>) -> (Vec<f64>, Vec<f64>) {
         let (sets, kinds) = (self.sets.len(), self.strata.count);
@@ -259,8 +267,13 @@ impl<'t> Weights<'t> {
             .map(|(rest, importance)| (rest / df).min(self.most_effect) * importance)
             .sum::<f64>()
             / important.max(f64::MIN_POSITIVE);
-        rest.iter()
-            .map(|rest| ((PRIOR_DF * common + rest) / (PRIOR_DF + df)).max(1.0))
+        (rest.iter().zip(&self.pooled.share))
+            .map(|(rest, share)| {
+                // The variance of an index of dispersion is 2 / df, and so much more where samples are few.
+                let samples = share * self.pooled.samples;
+                let told = 1.0 / (1.0 / df + 0.5 * BURSTS / samples);
+                ((PRIOR_DF * common + told * rest / df) / (PRIOR_DF + told)).max(1.0)
+            })
             .collect()
     }
 
@@ -282,7 +295,7 @@ impl<'t> Weights<'t> {
 
     /// How much chance there is between two runs: what slices show, and what differs between runs.
     pub(crate) fn spread(&self, effects: &[f64], kinds_effect: f64, between: &Between) -> Spread {
-        let v = 1.0 / self.side_samples(Side::Before) + 1.0 / self.side_samples(Side::After);
+        let v = self.v();
         Spread {
             within: (effects.iter().zip(&between.functions).enumerate())
                 .map(|(n, (effect, sigma))| {
@@ -377,10 +390,12 @@ impl<'t> Weights<'t> {
         let p2 = (pooled.share[n] + delta * before / total).clamp(0.0, 1.0);
         let z = signed_root(before * p1, before, after * p2, after) / effect.sqrt();
         let weight_within = pooled.within[n] / spread.within[n];
+        // Where the side that was sampled less has more of it, what varies is more than both have together.
+        let apart = p1 * (1.0 - p1) / before + p2 * (1.0 - p2) / after;
         Change {
             z,
             delta,
-            error: (effect * variance * v).sqrt(),
+            error: (effect * (variance * v).max(apart)).sqrt(),
             by: match () {
                 () if weight_total >= 0.5 * weight => Evidence::Total,
                 () if weight_within >= 0.5 * (weight - weight_total) => Evidence::Within,

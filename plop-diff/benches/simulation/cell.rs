@@ -49,7 +49,10 @@ pub(crate) enum Told {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Cell {
     pub(crate) noise: Noise,
+    /// Samples of a run before.
     pub(crate) samples: usize,
+    /// Samples of a run after.
+    pub(crate) samples_after: usize,
     pub(crate) design: Design,
     pub(crate) told: Told,
 }
@@ -62,6 +65,8 @@ impl Cell {
             .unwrap_or((text, Told::Nothing));
         let (text, design) = text.split_once(':').unwrap_or((text, "plain"));
         let (noise, samples) = text.split_once('-')?;
+        let (before, after) = samples.split_once('/').unwrap_or((samples, samples));
+        let thousands = |text: &str| Some(text.strip_suffix('k')?.parse::<usize>().ok()? * 1000);
         Some(Cell {
             noise: match noise {
                 "iid" => Noise::Iid,
@@ -69,7 +74,8 @@ impl Cell {
                 "run" => Noise::Run,
                 _ => return None,
             },
-            samples: samples.strip_suffix('k')?.parse::<usize>().ok()? * 1000,
+            samples: thousands(before)?,
+            samples_after: thousands(after)?,
             design: match design {
                 "plain" => Design::Plain,
                 "calibrated" => Design::Calibrated,
@@ -109,7 +115,12 @@ impl fmt::Display for Cell {
             Told::Guilty => ", touched",
             Told::Others => ", touched elsewhere",
         };
-        write!(f, "{noise} {}k | {design}{told}", self.samples / 1000)
+        let [before, after] = [self.samples, self.samples_after].map(|samples| samples / 1000);
+        let samples = match before == after {
+            true => format!("{before}k"),
+            false => format!("{before}k and {after}k"),
+        };
+        write!(f, "{noise} {samples} | {design}{told}")
     }
 }
 
@@ -171,9 +182,19 @@ impl Bench {
     ) -> [Vec<Counts>; 2] {
         let program = self.program(trial);
         let [before, after] = self.cell.runs();
-        [(before, changes[0]), (after, changes[1])].map(|(runs, change)| {
+        let Cell {
+            noise,
+            samples,
+            samples_after,
+            ..
+        } = self.cell;
+        [
+            (before, samples, changes[0]),
+            (after, samples_after, changes[1]),
+        ]
+        .map(|(runs, samples, change)| {
             (0..runs)
-                .map(|_| program.record(self.cell.noise, self.cell.samples, change, random))
+                .map(|_| program.record(noise, samples, change, random))
                 .collect()
         })
     }

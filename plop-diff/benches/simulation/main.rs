@@ -16,7 +16,7 @@
 //! cargo bench -p plop-diff --bench simulation -- series 400 sticky-30k run-30k
 //! ```
 //!
-//! A cell is a noise, a number of samples a run, and what is compared: `:plain` one run with one, which is meant
+//! A cell is a noise, a number of samples a run (`30k/3k`: of each run before and after), and what is compared: `:plain` one run with one, which is meant
 //! when nothing is said; `:calibrated` the same after `plop calibrate` of eight other runs; `:history` eight runs
 //! before with one; `:replicates` eight with eight. With `:touched` behind it the comparison is told of five functions
 //! that they were touched, the guilty one among them; with `:elsewhere` of five by chance.

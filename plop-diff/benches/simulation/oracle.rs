@@ -13,14 +13,15 @@ pub(crate) fn fair(cell: Cell, program: &Program, function: usize, hypotheses: u
     let four_in_five = upper_quantile(0.2);
     let [before, after] = cell.runs().map(|runs| runs as f64);
     let own = program.own_share(function);
-    let usual = variance(cell, program, function, 1.0);
+    let of = |samples: usize, factor: f64| variance(cell.noise, samples, program, function, factor);
+    let usual = of(cell.samples, 1.0) / before;
+    let usual_after = of(cell.samples_after, 1.0) / after;
     let (mut low, mut high) = (0.0, 0.5);
     for _ in 0..60 {
         let growth: f64 = 0.5 * (low + high);
         let share = (own + growth) / (1.0 + growth);
-        let grown = variance(cell, program, function, 1.0 + growth / own);
-        let noise = usual * (1.0 / before + 1.0 / after);
-        let needed = limit * noise.sqrt() + four_in_five * (usual / before + grown / after).sqrt();
+        let grown = of(cell.samples_after, 1.0 + growth / own) / after;
+        let needed = limit * (usual + usual_after).sqrt() + four_in_five * (usual + grown).sqrt();
         if share - own < needed {
             low = growth;
         } else {
@@ -31,7 +32,7 @@ pub(crate) fn fair(cell: Cell, program: &Program, function: usize, hypotheses: u
 }
 
 /// The variance of a function's own share in one run, exactly but for what happens at the run's ends.
-fn variance(cell: Cell, program: &Program, function: usize, factor: f64) -> f64 {
+fn variance(noise: Noise, samples: usize, program: &Program, function: usize, factor: f64) -> f64 {
     let shares = program.usual(Some(Change::Slower(function, factor)));
     let mut own = vec![0.0; program.functions];
     let (mut kinds, mut in_kind) = ([0.0; KINDS], [0.0; KINDS]);
@@ -52,11 +53,11 @@ fn variance(cell: Cell, program: &Program, function: usize, factor: f64) -> f64 
     let (within, mix) = (p - square, square - p * p);
     let r = 1.0 - 1.0 / REQUEST;
     let (stack, request) = ((1.0 + 0.5 * r) / (1.0 - 0.5 * r), (1.0 + r) / (1.0 - r));
-    let sampled = match cell.noise {
+    let sampled = match noise {
         Noise::Iid => p * (1.0 - p),
         Noise::Sticky | Noise::Run => within * stack + mix * request,
-    } / cell.samples as f64;
-    if cell.noise != Noise::Run {
+    } / samples as f64;
+    if noise != Noise::Run {
         return sampled;
     }
     let of_mix: f64 = (0..KINDS)

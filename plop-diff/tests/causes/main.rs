@@ -2,6 +2,7 @@
 
 mod doubts;
 mod large;
+mod lengths;
 mod many;
 mod moved;
 mod runs;

@@ -299,6 +299,7 @@ mod tests {
             comparison.tree.columns.push(Column {
                 side,
                 run: side as usize,
+                profile: side as usize,
                 samples: 7.0 * samples,
                 cpu_ns: None,
                 wall_ns: None,
