@@ -19,9 +19,6 @@ use crate::tree::{Side, Tree};
 pub(crate) const FEWEST: f64 = 8.0;
 /// How many degrees of freedom the common design effect counts for beside a set's own.
 const PRIOR_DF: f64 = 30.0;
-/// How much less the samples of a set tell of how much they vary than as many slices would: where they come in bursts of
-/// geometric length, E b · E b⁴ / (E b²)², which is six times the mean length, here of 2.5 samples.
-const BURSTS: f64 = 15.0;
 /// A design effect of so many times the middle one is unusual.
 const UNUSUAL: f64 = 4.0;
 /// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
@@ -253,12 +250,13 @@ impl<'t> Weights<'t> {
         let between: Vec<f64> = (within.iter().zip(&self.pooled.within))
             .map(|(sum, variance)| sum * sum * v / variance)
             .collect();
-        self.shrunk_effects(&between, df)
+        // How often samples of a rare set come together is in the limit as well, which these slices set.
+        self.shrunk_effects(&between, df, 0.0)
     }
 
     /// The same, when so much of the squares is between sides or runs, and the rest has so many degrees of
-    /// freedom.
-    pub(crate) fn shrunk_effects(&self, between: &[f64], df: f64) -> Vec<f64> {
+    /// freedom. Samples that come in bursts tell less of it than slices do, where they are few.
+    pub(crate) fn shrunk_effects(&self, between: &[f64], df: f64, bursts: f64) -> Vec<f64> {
         let rest: Vec<f64> = (self.squares.iter().zip(between))
             .map(|(squares, between)| (squares - between).max(0.0))
             .collect();
@@ -270,8 +268,8 @@ impl<'t> Weights<'t> {
         (rest.iter().zip(&self.pooled.share))
             .map(|(rest, share)| {
                 // The variance of an index of dispersion is 2 / df, and so much more where samples are few.
-                let samples = share * self.pooled.samples;
-                let told = 1.0 / (1.0 / df + 0.5 * BURSTS / samples);
+                let samples = (share * self.pooled.samples).max(1.0);
+                let told = 1.0 / (1.0 / df + 0.5 * bursts / samples);
                 ((PRIOR_DF * common + told * rest / df) / (PRIOR_DF + told)).max(1.0)
             })
             .collect()
