@@ -81,6 +81,8 @@ impl Default for Options {
     }
 }
 
+/// What is said where it had to be assumed how much samples vary.
+const COUNTS_ONLY: &str = "counts-only";
 /// The share of all samples below which a set of stacks is not weighed.
 pub(crate) const LEAST_SHARE: f64 = 0.001;
 /// How much samples without slices are taken to vary, and how much they may if a finding is to count.
@@ -166,6 +168,9 @@ pub fn compare_deploys(
     let mut said = warnings(before, after, samples);
     said.extend([empty_before, empty_after].into_iter().flatten());
     said.extend(likeness(&tree, [&weights.before, &weights.after]));
+    if options.allow_environment {
+        said.iter_mut().for_each(|warning| warning.forbids = false);
+    }
     said.extend(unlabelled(before, after, &options.by));
     said.extend(renames::unknown(&tree));
     said.extend(rules::remarks(&options.functions, &tree));
@@ -332,7 +337,7 @@ pub fn compare_deploys(
     };
     let budgets = &options.functions.budgets;
     comparison.budgets = budget::tests(&comparison, &weights, &rules_of_budgets, budgets);
-    comparison.verdict = judge(&comparison, &weights, &rules, options);
+    comparison.verdict = judge(&mut comparison, &weights, &rules, options);
     // What may as well be the change of something else is no verdict, unless something besides it fails.
     let is_either = match rules.whole {
         Some(_) => vec![None; comparison.findings.len()],
@@ -429,16 +434,20 @@ fn assumption(options: &Options) -> Warning {
         ),
     };
     Warning {
-        code: "counts-only",
+        code: COUNTS_ONLY,
         text,
         forbids: false,
     }
 }
 
-fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Options) -> Verdict {
+fn judge(
+    comparison: &mut Comparison,
+    weights: &Weights,
+    rules: &Rules,
+    options: &Options,
+) -> Verdict {
     let regressed = comparison.regressions().next().is_some() || comparison.total_regressed();
-    let forbidden = comparison.warnings.iter().any(|warning| warning.forbids);
-    if forbidden && !options.allow_environment {
+    if comparison.warnings.iter().any(|warning| warning.forbids) {
         return Verdict::Inconclusive;
     }
     if comparison.budgets.iter().any(BudgetTest::is_broken) {
@@ -462,6 +471,14 @@ fn judge(comparison: &Comparison, weights: &Weights, rules: &Rules, options: &Op
         let survives = (harsh.causes.iter())
             .any(|cause| comparison.fails(&finding(weights, &harsh, cause, samples, options)));
         if !survives {
+            let mut said = comparison.warnings.iter_mut();
+            if let Some(assumed) = said.find(|warning| warning.code == COUNTS_ONLY) {
+                assumed.text = format!(
+                    "without slices it is not known how much samples vary: what was found does not survive \
+                     {HARSH_EFFECT} times as much as independent ones (--design-effect)"
+                );
+                assumed.forbids = true;
+            }
             return Verdict::Inconclusive;
         }
     }

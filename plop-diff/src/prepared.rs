@@ -1,6 +1,8 @@
 //! What is compared: the runs that have samples, the value that all of them have, and all of it on one tree.
 
-use plop_core::{Error, Profile, Result, ValueType};
+use std::collections::BTreeSet;
+
+use plop_core::{Error, Profile, Result, ValueType, nanoseconds_in};
 
 use crate::candidates::candidates;
 use crate::compare::{LEAST_SHARE, Options};
@@ -9,6 +11,9 @@ use crate::sets::Set;
 use crate::strata::Strata;
 use crate::tree::{Run, Side, Tree, align, is_count};
 use crate::weigh::FEWEST;
+
+/// What is no kind of its own in the name of a value.
+const OF_NO_KIND: [&str; 6] = ["", "samples", "sample", "time", "weight", "count"];
 
 /// A side without the profiles that have no samples, and what is to be said of them. Deploys, and the profiles of
 /// each, come in an order of their own, so that the one in which they were named changes nothing.
@@ -162,6 +167,9 @@ fn chosen<'p>(
     let common = wanted
         .iter()
         .find(|kind| all().all(|profile| profile.values.iter().any(|value| value.kind == **kind)));
+    // Where every side has one value, they are meant, if they may be the same under two names.
+    let are_one =
+        options.value.is_none() && all().all(|one| all().all(|other| may_be_one(one, other)));
     let find = |profile: &Profile| match common {
         // Of several units of one kind, a count says how sure a number is.
         Some(kind) => {
@@ -172,10 +180,7 @@ fn chosen<'p>(
                 .or_else(|| of_kind().next())
                 .map(|(n, _)| n)
         }
-        // Where every side has one value, they are meant.
-        None if options.value.is_none() && all().all(|profile| profile.values.len() == 1) => {
-            Some(0)
-        }
+        None if are_one => Some(0),
         None => None,
     };
     let mut runs = Vec::new();
@@ -223,6 +228,31 @@ fn chosen<'p>(
         }
     }
     Ok(runs)
+}
+
+/// Whether two profiles have one value each, of one kind perhaps under two names: `wall` is `Wall time`, and formats that
+/// know no kinds have samples, times or weights of whatever it was.
+fn may_be_one(one: &Profile, other: &Profile) -> bool {
+    let ([one], [other]) = (&one.values[..], &other.values[..]) else {
+        return false;
+    };
+    let of_kind = |of: &ValueType| -> BTreeSet<String> {
+        let kind = of.kind.to_lowercase();
+        let words = kind.split(|letter: char| !letter.is_alphanumeric());
+        words
+            .filter(|word| !OF_NO_KIND.contains(word))
+            .map(str::to_owned)
+            .collect()
+    };
+    let kinds = [one, other].map(of_kind);
+    // Of a count of something unknown it is not known either what it is in.
+    let is_unknown = |n: usize, of: &ValueType| kinds[n].is_empty() && is_count(of);
+    let is_time = |of: &ValueType| nanoseconds_in(&of.unit).is_some();
+    // Samples are taken every so often.
+    let are_times = |a, b| is_time(a) && (is_time(b) || is_count(b));
+    let have_one_unit = one.unit == other.unit || are_times(one, other) || are_times(other, one);
+    (kinds[0].is_subset(&kinds[1]) || kinds[1].is_subset(&kinds[0]))
+        && (have_one_unit || is_unknown(0, one) || is_unknown(1, other))
 }
 
 /// What is said where a value that was asked for is not in every profile.

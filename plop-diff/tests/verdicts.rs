@@ -2,8 +2,8 @@
 
 use plop_core::{Frame, LabelValue, Profile, Sample, Slice, SliceId, StackId, Ticks, ValueType};
 use plop_diff::{
-    By, Comparison, Kind, Method, Mode, Options, Power, Prior, Reason, Verdict, calibrate, compare,
-    compare_deploys,
+    By, Comparison, Kind, Method, Mode, Options, Power, Prior, Reason, Verdict, Warning, calibrate,
+    compare, compare_deploys,
 };
 use proptest::prelude::*;
 
@@ -93,7 +93,11 @@ fn known() -> Options {
 }
 
 fn compared(before: &Profile, after: &Profile) -> Comparison {
-    compare(&[before], &[after], &known()).expect("they compare")
+    let comparison = compare(&[before], &[after], &known()).expect("they compare");
+    // Where there is no verdict, a warning says why.
+    let forbids = comparison.warnings.iter().any(|warning| warning.forbids);
+    assert_eq!(comparison.verdict == Verdict::Inconclusive, forbids);
+    comparison
 }
 
 /// What each finding is called, and whether it grew.
@@ -298,9 +302,12 @@ fn a_changed_environment_is_no_verdict_unless_it_is_allowed() {
         allow_environment: true,
         ..Options::default()
     };
+    let comparison = compare(&[&before], &[&after], &allowed).unwrap();
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    let codes = |warning: &Warning| (warning.code, warning.forbids);
     assert_eq!(
-        compare(&[&before], &[&after], &allowed).unwrap().verdict,
-        Verdict::Regressed
+        comparison.warnings.iter().map(codes).collect::<Vec<_>>(),
+        [("env-runtime", false)]
     );
 
     after.meta.runtime = before.meta.runtime.clone();
@@ -322,6 +329,38 @@ fn a_changed_environment_is_no_verdict_unless_it_is_allowed() {
             .iter()
             .any(|warning| warning.code == "ticks-lost")
     );
+}
+
+/// Formats that know no kinds have samples, times or weights of whatever it was.
+#[test]
+fn values_of_two_names_are_compared_where_they_may_be_one() {
+    let with = |(kind, unit): (&str, &str)| {
+        let mut profile = run(SERVICE, 1000, 0, 1);
+        profile.values = vec![ValueType::new(kind, unit)];
+        profile
+    };
+    let samples = ("samples", "count");
+    for (before, after, may_be) in [
+        (("cpu", "samples"), samples, true),
+        (("cpu", "samples"), ("cpu", "microseconds"), true),
+        (("cpu", "samples"), ("time", "seconds"), true),
+        (("wall", "microseconds"), ("time", "milliseconds"), true),
+        (("wall", "microseconds"), ("Wall time", "nanoseconds"), true),
+        (("CPU time", "nanoseconds"), ("wall", "nanoseconds"), false),
+        (("space", "bytes"), samples, true),
+        (("weight", "requests"), samples, true),
+        (("cpu", "samples"), ("wall", "samples"), false),
+        (("cpu", "samples"), ("alloc", "bytes"), false),
+        (("space", "bytes"), ("time", "seconds"), false),
+        (("space", "bytes"), ("time", "nanoseconds"), false),
+        (("weight", "requests"), ("time", "seconds"), false),
+    ] {
+        let sides = [with(before), with(after)];
+        for [a, b] in [[0, 1], [1, 0]] {
+            let compared = compare(&[&sides[a]], &[&sides[b]], &Options::default());
+            assert_eq!(compared.is_ok(), may_be, "{before:?} {after:?}");
+        }
+    }
 }
 
 #[test]

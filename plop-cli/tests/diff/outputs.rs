@@ -54,6 +54,19 @@ fn folded_stacks_have_before_and_after() {
     assert!((9_700..=10_300).contains(&before), "{before}");
 }
 
+/// Samples without frames are all there is.
+#[test]
+fn what_has_no_frames_is_written_as_well() {
+    let place = Place::new();
+    for (name, samples) in [("before.plop", 1000), ("after.plop", 1200)] {
+        fs::write(place.0.path().join(name), format!("{{(): {samples}}}")).unwrap();
+    }
+    let told = place.diff("-f pprof -o x.pb before.plop after.plop");
+    assert_eq!(told.status.code(), Some(3), "{}", told.stderr);
+    let written = fs::read(place.0.path().join("x.pb")).unwrap();
+    assert!(!written.is_empty());
+}
+
 #[test]
 fn two_runs_of_one_build_are_scaled_to_the_same_whole() {
     let place = Place::new();

@@ -1,7 +1,7 @@
 //! Runs whose samples are known, and what a comparison of them tells.
 
 use plop_core::{Frame, Profile, Sample, Slice, SliceId, StackId, ValueType};
-use plop_diff::{Comparison, Options, compare};
+use plop_diff::{Comparison, Options, Verdict, compare};
 
 /// The samples of each path, such as `main;parse`.
 pub(crate) type Counts = Vec<(String, f64)>;
@@ -86,7 +86,11 @@ pub(crate) fn times(counts: &Counts, factor: impl Fn(&str) -> f64) -> Counts {
 
 pub(crate) fn compared(before: &Counts, after: &Counts) -> Comparison {
     let (before, after) = (run(before, 80), run(after, 80));
-    compare(&[&before], &[&after], &Options::default()).expect("they compare")
+    let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+    // Where there is no verdict, a warning says why.
+    let forbids = comparison.warnings.iter().any(|warning| warning.forbids);
+    assert_eq!(comparison.verdict == Verdict::Inconclusive, forbids);
+    comparison
 }
 
 /// Each finding's function, and by how many points it grew.
@@ -127,5 +131,9 @@ pub(crate) fn uncounted(mut runs: Vec<Profile>) -> Vec<Profile> {
 
 pub(crate) fn compared_runs(before: &[Profile], after: &[Profile]) -> Comparison {
     let [before, after] = [before, after].map(|runs| runs.iter().collect::<Vec<_>>());
-    compare(&before, &after, &Options::default()).expect("they compare")
+    let comparison = compare(&before, &after, &Options::default()).expect("they compare");
+    // Where there is no verdict, a warning says why.
+    let forbids = comparison.warnings.iter().any(|warning| warning.forbids);
+    assert_eq!(comparison.verdict == Verdict::Inconclusive, forbids);
+    comparison
 }

@@ -216,7 +216,7 @@ pub(super) fn write(comparison: &Comparison, wanted: &[Wanted], settings: &Setti
                 output::write_text(file.as_deref(), &text)?;
             }
             // There is nothing to draw where nothing was compared.
-            Wanted::Sides(_) if comparison.hypotheses == 0 && comparison.tree.is_empty() => {}
+            Wanted::Sides(_) if comparison.tree.columns.is_empty() => {}
             Wanted::Sides(output) => write_sides(comparison, output, settings)?,
         }
     }

@@ -6,7 +6,7 @@ use plop_diff::{BudgetTest, Comparison, Finding, Verdict};
 
 use super::numbers::{count, points, signed};
 use super::places::Places;
-use super::remarks::{itself, numbers, why};
+use super::remarks::{itself, numbers};
 use super::seen::seen;
 use super::terminal::{alike, budget, heaviest_first, reason, rules, whole};
 use super::text::{plain, sentence, shown};
@@ -41,12 +41,6 @@ pub(super) fn document(comparison: &Comparison, _: &Places) -> String {
             "### {heading} {MARK}\n\n{before} → {after} ({samples} → {of_after} samples){told}\n"
         )
     };
-    if comparison.verdict == Verdict::Inconclusive {
-        let forbids = comparison.warnings.iter().any(|warning| warning.forbids);
-        if !forbids {
-            text += &format!("\n**No verdict:** {}.\n", why(comparison));
-        }
-    }
     warnings(&mut text, comparison);
     if let Some(touched) = touched::summary(comparison) {
         text += &format!("\n{}\n", fenced(&plain(&touched)));

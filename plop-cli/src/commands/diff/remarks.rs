@@ -155,10 +155,7 @@ pub(super) fn remarks<'c>(comparison: &'c Comparison, places: &Places) -> Vec<Re
 pub(super) fn why(comparison: &Comparison) -> String {
     let forbids = comparison.warnings.iter().filter(|warning| warning.forbids);
     let texts: Vec<String> = forbids.map(|warning| sentence(&warning.text)).collect();
-    match texts.is_empty() {
-        true => "what was found does not survive a harsher assumption".into(),
-        false => texts.join("; "),
-    }
+    texts.join("; ")
 }
 
 fn of_finding<'c>(comparison: &'c Comparison, finding: &'c Finding, places: &Places) -> Remark<'c> {
