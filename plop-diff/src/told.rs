@@ -26,7 +26,13 @@ pub(crate) fn finding(
     let share = [counts[0] / samples[0], counts[1] / samples[1]];
     let change = cause.change;
     let limit = scan.limits.at(weights.classes[cause.set]);
-    let margin = limit * change.error;
+    let alone = without_larger(weights, scan, cause);
+    let of_others = if counts[1] > 0.0 {
+        alone / counts[1]
+    } else {
+        1.0
+    };
+    let margin = limit * change.error * of_others;
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
     // Beside other causes, what their joint fit leaves for this one: its cost after in terms of what did not change,
     // less the same without its factor. Of the share that brings that.
@@ -34,10 +40,10 @@ pub(crate) fn finding(
         1 => change.delta,
         _ if change.by == Evidence::Total => change.delta,
         _ => {
-            let in_all = counts[1] / (scan.rest * samples[0]);
+            let [in_all, alone] = [counts[1], alone].map(|count| count / (scan.rest * samples[0]));
             let added = match cause.is_gone() {
                 true => -share[0],
-                false => (1.0 - 1.0 / cause.odds) * in_all,
+                false => (1.0 - 1.0 / cause.odds) * alone,
             };
             // What only makes up for a part of another cause has not grown.
             let makes_up = scan.causes.iter().any(|outer| {
@@ -91,6 +97,23 @@ pub(crate) fn finding(
             .cloned(),
         touched: None,
     }
+}
+
+/// The samples after of a cause, as many as there would be if the larger causes that have some of them as well had not
+/// changed. Each is told like that: the larger ones have what became of the smaller, and all together come to what the
+/// whole changed by.
+fn without_larger(weights: &Weights, scan: &Scan, cause: &Cause) -> f64 {
+    let size = |cause: &Cause| (weights.pooled.share[cause.set], cause.set);
+    let mut after = weights.after.clone();
+    for other in scan.causes.iter().filter(|other| !other.is_gone()) {
+        if size(other) > size(cause) {
+            for (from, to) in weights.sets[other.set].spans() {
+                let samples = after[from..to].iter_mut();
+                samples.for_each(|samples| *samples /= other.odds);
+            }
+        }
+    }
+    weights.sets[cause.set].sum_of(&after)
 }
 
 pub(crate) fn summary(

@@ -331,3 +331,30 @@ fn two_functions_that_grew_are_not_told_as_all_others_shrinking() {
         assert_eq!(comparison.verdict, Verdict::Regressed, "{seed}");
     }
 }
+
+/// `api` is called five times as often, and `parse` in it takes three tenths of what it took: 4 % of the whole become 6 %,
+/// and the other 16 % become 80 %.
+#[test]
+fn causes_inside_of_others_add_up_to_the_whole() {
+    let mut before = alike("api", "step", 8, 2_000.0);
+    before.push(("api;parse".into(), 4_000.0));
+    before.extend(alike("job", "task", 10, 8_000.0));
+    let after = times(&before, |path| match path {
+        "api;parse" => 5.0 * 0.3,
+        path if path.starts_with("api") => 5.0,
+        _ => 1.0,
+    });
+    let (before, after) = (run(&before, 0), run(&after, 0));
+    let comparison = compare(&[&before], &[&after], &Options::default()).expect("they compare");
+    let found = told(&comparison);
+    let points = |name: &str| {
+        let of = found.iter().find(|(function, _)| *function == name);
+        of.unwrap_or_else(|| panic!("{name} is found: {found:?}")).1
+    };
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!((points("parse") + 0.7 * 4.0).abs() < 0.1, "{found:?}");
+    assert!(
+        (points("api") - 4.0 * 16.0 - 4.0 * 1.2).abs() < 1.0,
+        "{found:?}"
+    );
+}
