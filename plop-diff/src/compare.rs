@@ -8,7 +8,7 @@ use crate::comparison::{Comparison, Finding, Method, Mode, Total, Verdict, Warni
 use crate::doubts;
 use crate::environment::{likeness, warnings};
 use crate::explain::MOST_CAUSES;
-use crate::groups::{By, unlabelled};
+use crate::groups::{By, one_kind, unlabelled};
 use crate::noise::Prior;
 use crate::power::{self, Gate, Sensitivity};
 use crate::prepared::{Prepared, prepared, seed, with_samples};
@@ -171,7 +171,9 @@ pub fn compare_deploys(
     if options.allow_environment {
         said.iter_mut().for_each(|warning| warning.forbids = false);
     }
-    said.extend(unlabelled(before, after, &options.by));
+    let untold =
+        || (method != Method::Counts && strata.count < 2).then(|| one_kind(&options.by))?;
+    said.extend(unlabelled(before, after, &options.by).or_else(untold));
     said.extend(renames::unknown(&tree));
     said.extend(rules::remarks(&options.functions, &tree));
     let (mode, mut whole) = total::normalized(deploys_before, deploys_after, options, &mut said);

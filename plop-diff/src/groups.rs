@@ -5,6 +5,7 @@ use plop_core::{LabelValue, Profile, Sample};
 
 use crate::comparison::Warning;
 use crate::names::Canonical;
+use crate::strata::{FEWEST_FUNCTIONS, OWN_SAMPLES};
 
 /// What tells kinds of requests apart.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -89,6 +90,23 @@ pub(crate) fn unlabelled(before: &[&Profile], after: &[&Profile], by: &By) -> Op
     Some(Warning {
         code: "no-label",
         text: format!("no sample{whose} has {what} (--by), so it tells no kinds of requests apart"),
+        forbids: false,
+    })
+}
+
+/// What is said where what was asked for tells no two kinds of requests apart.
+pub(crate) fn one_kind(by: &By) -> Option<Warning> {
+    let what = match by {
+        By::Usual | By::Tree => return None,
+        By::Label(key) => format!("the label `{key}` tells"),
+        By::Thread => "names of threads tell".to_owned(),
+    };
+    Some(Warning {
+        code: "one-kind",
+        text: format!(
+            "{what} no kinds of requests apart (--by): fewer than two have 1 % of the samples and {FEWEST_FUNCTIONS} \
+             functions with {OWN_SAMPLES} of them"
+        ),
         forbids: false,
     })
 }

@@ -11,14 +11,14 @@ const DOMINANT: f64 = 0.8;
 const SMALL: f64 = 0.01;
 /// A kind has at least so many functions of its own: with fewer, one that changes makes the others change so much
 /// the other way that it cannot be told from noise.
-const FEWEST_FUNCTIONS: usize = 6;
+pub(crate) const FEWEST_FUNCTIONS: usize = 6;
 /// Where so many children are kinds, those beside them are, too, with so many functions: left together, how many
 /// requests of each there were would look like a change of what they cost.
 const CLEARLY: usize = 2;
 const FEWEST_BESIDE: usize = 3;
 /// A function is a kind's own with this share of its samples in it, and so many samples.
 const OWN_SHARE: f64 = 0.7;
-const OWN_SAMPLES: f64 = 10.0;
+pub(crate) const OWN_SAMPLES: f64 = 10.0;
 /// So many kinds are told apart.
 const MOST: usize = 64;
 
@@ -135,8 +135,11 @@ pub(crate) fn children(tree: &Tree, node: usize) -> impl Iterator<Item = usize> 
     })
 }
 
-/// How many functions have most of their samples below a node.
+/// How many functions have most of their samples below a node. What stands for a label is a kind whatever others have as
+/// well: the same functions work for all of them.
 fn own_functions(tree: &Tree, samples: &[f64], node: usize) -> usize {
+    let is_label = tree.groups.contains(&tree.node_functions[node]);
+    let own_share = if is_label { 0.0 } else { OWN_SHARE };
     let mut of_functions = vec![[0.0f64; 2]; tree.functions.len()];
     let below = node as u32..tree.ends[node];
     for (node, count) in tree.stacks.iter().zip(samples) {
@@ -152,7 +155,7 @@ fn own_functions(tree: &Tree, samples: &[f64], node: usize) -> usize {
     }
     of_functions
         .iter()
-        .filter(|[inside, all]| *inside >= OWN_SAMPLES && *inside > OWN_SHARE * all)
+        .filter(|[inside, all]| *inside >= OWN_SAMPLES && *inside > own_share * all)
         .count()
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::baseline::index;
 use super::diff::baseline::told;
+use super::diff::numbers::count;
 use crate::args::Settings;
 use crate::input::{InputArgs, NamedTwice, named_twice};
 use crate::output;
@@ -192,8 +193,8 @@ fn print(out: &mut impl Write, calibration: &Calibration) -> Result<()> {
     )?;
     writeln!(
         out,
-        "mix of requests    as of {:.0} requests a run",
-        1.0 / calibration.mix
+        "mix of requests    as of {} requests a run",
+        count(1.0 / calibration.mix)
     )?;
     writeln!(
         out,

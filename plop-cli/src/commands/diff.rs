@@ -10,7 +10,7 @@ mod json;
 mod junit;
 pub(super) mod layout;
 mod markdown;
-mod numbers;
+pub(super) mod numbers;
 mod places;
 mod remarks;
 mod reports;
@@ -53,8 +53,9 @@ use crate::tell::tell;
 #[command(
     after_help = "Exit codes: 0 fine, improvements included; 1 a regression; 2 usage, or input that \
     cannot be read or compared; 3 no verdict: the environment changed, one side lost ticks, or the sides are hardly of one program (unless \
-    --allow-env-change), a finding in counts without slices that does not survive a harsher assumption, or \
-    less to be seen than --require-power asks.\n\n\
+    --allow-env-change), a finding in counts without slices that does not survive a harsher assumption, shares that do \
+    not tell what changed, a budget that cannot be tested, nothing to compare with, or less to be seen than \
+    --require-power asks.\n\n\
     Settings and rules for single functions may stand in plop.toml, or in [tool.plop] of pyproject.toml, in the \
     working folder or above it up to the root of the repository. Options count more than PLOP_DIFF_ALPHA, \
     PLOP_DIFF_MIN_EFFECT, PLOP_DIFF_MODE, PLOP_DIFF_BASELINE, PLOP_DIFF_LAST and PLOP_DIFF_CHANGED_SINCE, and these \
@@ -419,7 +420,7 @@ fn sides(args: &Args, chosen: &Chosen, settings: &Settings) -> Result<Sides> {
             ensure!(
                 files.len() == 2,
                 "expected two files, before and after, found {} (several on a side: BEFORE… --vs AFTER…)",
-                files.len()
+                args.input.files.len()
             );
             1
         }

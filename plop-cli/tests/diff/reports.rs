@@ -806,3 +806,18 @@ fn places_are_those_of_the_repository() {
         assert!(Path::new(uri).is_relative());
     }
 }
+
+/// The result that docs/reports.md shows is the one of the two deploys.
+#[test]
+fn the_documentation_shows_what_is_written() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reports.md");
+    let text = fs::read_to_string(docs).unwrap();
+    let (_, sarif) = text.split_once("## SARIF").unwrap();
+    let (_, json) = sarif.split_once("```json").unwrap();
+    let (shown, _) = json.split_once("```").unwrap();
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    let (before, after) = (deploys("before"), deploys("slower"));
+    let told = Place::new().diff(&format!("-q -f sarif {before} {after}"));
+    let written: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(written["runs"][0]["results"][0], shown);
+}

@@ -52,7 +52,7 @@ pub(super) fn amount(number: f64, unit: &str) -> String {
 }
 
 /// A number with commas between thousands.
-pub(super) fn count(number: f64) -> String {
+pub(in crate::commands) fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
