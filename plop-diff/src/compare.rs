@@ -316,8 +316,8 @@ pub fn compare_deploys(
         rest: scan.rest,
         node_z: of_nodes(&tree, &weighed, &scan, 0.0, &|change| change.z),
         node_intervals: of_nodes(&tree, &weighed, &scan, [0.0; 2], &|change| {
-            let margin = scan.limits.at(Class::Other) * change.error;
-            [change.delta - margin, change.delta + margin]
+            let [below, above] = change.margins(scan.limits.at(Class::Other));
+            [change.delta - below, change.delta + above]
         }),
         tree: Tree::default(),
     };

@@ -32,7 +32,7 @@ pub(crate) fn finding(
     } else {
         1.0
     };
-    let margin = limit * change.error * of_others;
+    let [below, above] = change.margins(limit).map(|margin| margin * of_others);
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);
     // Beside other causes, what their joint fit leaves for this one: its cost after in terms of what did not change,
     // less the same without its factor. Of the share that brings that.
@@ -84,7 +84,7 @@ pub(crate) fn finding(
         samples: counts,
         share,
         points: points(delta),
-        interval: [points(delta - margin), points(delta + margin)],
+        interval: [points(delta - below), points(delta + above)],
         z: change.z,
         limit,
         factor: cause.odds,

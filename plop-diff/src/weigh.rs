@@ -21,6 +21,8 @@ pub(crate) const FEWEST: f64 = 8.0;
 const PRIOR_DF: f64 = 30.0;
 /// A design effect of so many times the middle one is unusual.
 const UNUSUAL: f64 = 4.0;
+/// So often is the variance at the end of an interval taken anew.
+const ROUNDS: usize = 20;
 /// What a set tells of itself and what the whole does agree when they are so many standard errors apart at most.
 const AGREE: f64 = 3.3;
 
@@ -79,10 +81,37 @@ pub(crate) struct Change {
     pub(crate) z: f64,
     /// By how much the share changed.
     pub(crate) delta: f64,
-    /// The standard error of that.
+    /// The standard error of that, if both sides have the share of both together.
     pub(crate) error: f64,
+    /// The share before, and how much a sample of each side adds to the variance.
+    before: f64,
+    per: [f64; 2],
     /// What tells most of it.
     pub(crate) by: Evidence,
+}
+
+impl Change {
+    /// How far below and above what was measured the change may be, within so many standard errors. Where the side that was
+    /// sampled less has more of it, what varies is more than both together have. Towards no change it is less and less, as
+    /// it would be if the change were that small (Wilson's interval).
+    pub(crate) fn margins(&self, limit: f64) -> [f64; 2] {
+        let error = |delta: f64| {
+            let after = (self.before + delta).clamp(0.0, 1.0);
+            let of = |share: f64, per: f64| share * (1.0 - share) * per;
+            let apart = of(self.before, self.per[0]) + of(after, self.per[1]);
+            self.error.max(apart.sqrt())
+        };
+        let away = limit * error(self.delta);
+        let mut towards = away;
+        for _ in 0..ROUNDS {
+            let least = self.delta - self.delta.signum() * towards;
+            towards = limit * error(least);
+        }
+        match self.delta >= 0.0 {
+            true => [towards, away],
+            false => [away, towards],
+        }
+    }
 }
 
 /// The parts that a change is told by.
@@ -388,12 +417,12 @@ impl<'t> Weights<'t> {
         let p2 = (pooled.share[n] + delta * before / total).clamp(0.0, 1.0);
         let z = signed_root(before * p1, before, after * p2, after) / effect.sqrt();
         let weight_within = pooled.within[n] / spread.within[n];
-        // Where the side that was sampled less has more of it, what varies is more than both have together.
-        let apart = p1 * (1.0 - p1) / before + p2 * (1.0 - p2) / after;
         Change {
             z,
             delta,
-            error: (effect * (variance * v).max(apart)).sqrt(),
+            error: (effect * variance * v).sqrt(),
+            before: p1,
+            per: [effect / before, effect / after],
             by: match () {
                 () if weight_total >= 0.5 * weight => Evidence::Total,
                 () if weight_within >= 0.5 * (weight - weight_total) => Evidence::Within,
