@@ -27,6 +27,7 @@ fn the_main_thread_in_c_code_loses_no_samples() {
 /// A child inherits no timer; its `stop` waited for a tick that never came, at 100 % CPU.
 #[test]
 fn a_forked_child_does_not_spin_at_stop() {
+    let mut in_parent = 0;
     for python in pythons() {
         let recorded = python
             .record("forks.py plain 2 0.2")
@@ -36,12 +37,18 @@ fn a_forked_child_does_not_spin_at_stop() {
         assert_eq!(recorded.told()["forks"], 2);
         assert_eq!(recorded.told()["failed"], 0);
         let seen = recorded.seen().is_sound();
-        seen.expect_cpu("in_child", 0.4, 100.0)
-            .expect_cpu("in_parent", 0.4, 100.0);
+        seen.expect_cpu("in_child", 0.4, 100.0);
+        in_parent += seen.cpu("in_parent");
         assert_eq!(seen.pids().len(), 3);
         // Neither time spent in spinning nor what the parent had recorded is in a child's profile.
         assert!(seen.all_cpu() < 160, "{}", seen.all_cpu());
     }
+    // Of all runs together: once in some hundred forks on a busy machine, a parent's ticks come late and at once.
+    let due = 40 * pythons().len() as i64;
+    assert!(
+        (due * 3 / 4..due * 5 / 4).contains(&in_parent),
+        "{in_parent} of {due}"
+    );
 }
 
 /// An interval timer survives `exec`, and its signal's action does not: the new program was killed.
