@@ -239,11 +239,9 @@ fn the_mode_baseline_compares_with_what_was_accepted() {
         report.contains(&main[..12]) && report.contains(&head[..12]),
         "{report}"
     );
-    assert!(
-        github.comment(0).contains("✅ plop: nothing slower"),
-        "{}",
-        github.comment(0)
-    );
+    // Of real runs some function may have grown by chance, by less than what fails.
+    let comment = github.comment(0);
+    assert!(comment.contains("✅ plop: "), "{comment}");
 }
 
 /// What the change is compared with, told by the log of a command that fails.
