@@ -171,8 +171,10 @@ pub fn compare_deploys(
     if options.allow_environment {
         said.iter_mut().for_each(|warning| warning.forbids = false);
     }
-    let untold =
-        || (method != Method::Counts && strata.count < 2).then(|| one_kind(&options.by))?;
+    let untold = || match method {
+        Method::Counts => None,
+        _ => (strata.count < 2).then(|| one_kind(&options.by)).flatten(),
+    };
     said.extend(unlabelled(before, after, &options.by).or_else(untold));
     said.extend(renames::unknown(&tree));
     said.extend(rules::remarks(&options.functions, &tree));

@@ -32,7 +32,7 @@ impl Kind {
 }
 
 /// A set of stacks.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Set {
     /// What it is.
     pub(crate) kind: Kind,
@@ -50,7 +50,7 @@ pub(crate) struct Set {
 
 /// The nodes of sets, set by set, and for each from which to which place the stacks stand that are in the set. All in
 /// one piece: of a large tree they are as many as it has nodes.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) nodes: Vec<u32>,
     pub(crate) spans: Vec<(u32, u32)>,

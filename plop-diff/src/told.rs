@@ -27,10 +27,11 @@ pub(crate) fn finding(
     let change = cause.change;
     let limit = scan.limits.at(weights.classes[cause.set]);
     let alone = without_larger(weights, scan, cause);
-    let of_others = if counts[1] > 0.0 {
-        alone / counts[1]
-    } else {
-        1.0
+    let of_others = match change.by {
+        // What the whole tells of it is told as it is.
+        Evidence::Total => 1.0,
+        _ if counts[1] > 0.0 => alone / counts[1],
+        _ => 1.0,
     };
     let [below, above] = change.margins(limit).map(|margin| margin * of_others);
     let points = |delta: f64| delta / (1.0 - share[0] - delta).max(1e-3);

@@ -627,7 +627,10 @@ impl Tree {
 
     /// How many profiles a run has.
     pub(crate) fn profiles(&self, run: usize) -> usize {
-        let of_run = self.columns.iter().filter(|column| column.run == run);
+        let first = self.columns.partition_point(|column| column.run < run);
+        let of_run = self.columns[first..]
+            .iter()
+            .take_while(|column| column.run == run);
         let mut profiles: Vec<usize> = of_run.map(|column| column.profile).collect();
         profiles.dedup();
         profiles.len()
